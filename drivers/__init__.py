@@ -1,0 +1,1 @@
+"""Host side of the wire: devices on a serial line as backends."""

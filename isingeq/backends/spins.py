@@ -1,0 +1,56 @@
+"""What terms come to on spins: fields, and units that do not move."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.errors import CapabilityError, ProblemError
+from isingeq.problem import Problem
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
+
+Reals = NDArray[np.float64]
+
+
+def spin_fields(problem: Problem, terms: tuple[Term, ...]) -> Reals:
+    """Return the problem's fields with the nudges in them, (b, n).
+
+    A spring is a field on a spin, exactly: ½ strength (s − y)² = −strength y s + constant, as s² = 1.
+
+    Raises:
+        CapabilityError: a complex nudging strength.
+    """
+    h = problem.fields.astype(np.float64)
+    for term in terms:
+        if isinstance(term, LinearNudge):
+            h -= term.force
+        elif isinstance(term, QuadraticNudge):
+            if np.iscomplexobj(term.strength):
+                raise CapabilityError(
+                    "spins take a real nudging strength, got a complex one: use another estimator"
+                )
+            h[:, slice(*term.units)] -= term.strength[:, None] * term.targets
+    return h
+
+
+def held_spins(problem: Problem, terms: tuple[Term, ...]) -> tuple[NDArray[np.bool_], Reals]:
+    """Return which units clamps hold (n,) and at what (b, n), 0 where units are free.
+
+    Raises:
+        ProblemError: a value that is no spin, or two clamps that disagree.
+    """
+    mask = np.zeros(problem.n, np.bool_)
+    values = np.zeros(problem.fields.shape)
+    for term in terms:
+        if not isinstance(term, Clamp):
+            continue
+        wanted = np.where(term.mask, term.values, 0.0)
+        if not (np.abs(wanted[:, term.mask]) == 1).all():
+            raise ProblemError(
+                "a clamp holds a spin at another value than -1 or +1: give it one of the two"
+            )
+        both = mask & term.mask
+        if not np.array_equal(values[:, both], wanted[:, both]):
+            raise ProblemError(
+                "two clamps hold one spin at different values: leave one of them out"
+            )
+        mask, values = mask | term.mask, np.where(term.mask, wanted, values)
+    return mask, values

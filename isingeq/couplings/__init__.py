@@ -1,0 +1,12 @@
+"""Couplings between units, one file per kind.
+
+A kind gives, over the states of *all* units of a problem:
+`field` Σ_j J_ij s_j, `energy` Σ J_ij s_i s_j, `moments` (the energy's derivative with respect to each
+coupling, the local quantity of equilibrium propagation) and `edges`, the same couplings as a list.
+"""
+
+from isingeq.couplings.dense import Dense
+from isingeq.couplings.edges import Edges
+from isingeq.couplings.kind import Coupling
+
+__all__ = ["Coupling", "Dense", "Edges"]

@@ -1,0 +1,52 @@
+"""What every kind of coupling gives."""
+
+from itertools import count
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+EdgeList = tuple[NDArray[np.intp], NDArray[np.intp], Floats]
+
+next_version = count(1).__next__
+"""Versions are unique in the process and only ever rise: a backend that holds one knows if it is current."""
+
+
+class Coupling(Protocol):
+    """Quadratic energy Σ_(i<j) J_ij s_i s_j over some pairs of units, without a batch axis."""
+
+    @property
+    def version(self) -> int:
+        """Monotonic: moves whenever the values may have changed."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind, as in `Capabilities.couplings`."""
+        ...
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        """Hashable shape of the coupling without its values."""
+        ...
+
+    def field(self, states: Floats) -> Floats:
+        """Return Σ_j J_ij s_j for states (..., n), same shape."""
+        ...
+
+    def energy(self, states: Floats) -> Floats:
+        """Return Σ_(i<j) J_ij s_i s_j for states (..., n), shape (...)."""
+        ...
+
+    def moments(self, states: Floats, weights: Floats) -> Floats:
+        """Return Σ_b weights_b ∂E/∂J(states_b), states (b, n), weights (b,), shape of the parameters."""
+        ...
+
+    def edges(self) -> EdgeList:
+        """Return (i, j, J), each (m,), with i < j, in the order in which `gather` takes them."""
+        ...
+
+    def gather(self, edge_moments: Floats) -> Floats:
+        """Sum moments per edge (m,) into moments per parameter: the transpose of lowering."""
+        ...

@@ -1,0 +1,1 @@
+"""Numba code over plain arrays: no objects, no random generator of its own."""

@@ -1,0 +1,51 @@
+"""One pool of threads for compiled kernels and matrix products; BLAS itself stays on one thread.
+
+Two busy thread pools fight for the same cores, so BLAS is bound to one thread while a pool is open and
+samples are split over the pool instead.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+Floats = NDArray[np.floating]
+
+
+class Pool:
+    """A fixed number of threads that share work cut into contiguous pieces."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+        self._limits = threadpool_limits(limits=1)
+        self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def split(self, count: int, work: Callable[[int, int], None]) -> None:
+        """Call `work(first, last)` on pieces that together cover 0 … count − 1, each on its own thread."""
+        pieces = min(self.threads, count)
+        if self._executor is None or pieces < 2:
+            work(0, count)
+            return
+        ends = np.linspace(0, count, pieces + 1).astype(int).tolist()
+        futures = [self._executor.submit(work, a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        for future in futures:
+            future.result()
+
+    def product(self, a: Floats, b: Floats, out: Floats | None = None) -> Floats:
+        """Return a @ b, the rows of `a` split over the threads."""
+        if out is None:
+            out = np.empty((a.shape[0], b.shape[1]), np.result_type(a, b))
+        target = out
+
+        def piece(first: int, last: int) -> None:
+            np.matmul(a[first:last], b, out=target[first:last])
+
+        self.split(a.shape[0], piece)
+        return out
+
+    def close(self) -> None:
+        """Stop the threads."""
+        if self._executor is not None:
+            self._executor.shutdown()

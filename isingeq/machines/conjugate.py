@@ -1,0 +1,100 @@
+"""Ising dynamics: every position x has a conjugate momentum y, and walls are inelastic.
+
+    H(x, y, t) = Σ y²/2 + F(x) + ½ r(t) Σ x²
+    dx/dt = y          dy/dt = −∂F/∂x − r(t) x − γ y          at a wall: x ← wall, y ← 0
+
+The ramp r(t) falls from `ramp` to 0 over the first part of the free phase: the energy starts convex and the state
+follows a bifurcating low branch instead of falling into the nearest basin (simulated bifurcation; Goto et al. 2019,
+2021). Ramp and random momentum belong to the free phase alone; a nudged phase starts at rest at the free state.
+With γ > 0 and r = 0 every rest point has y = 0 and is a stationary point of F in its box, so equilibrium
+propagation holds unchanged; only the way there is another. Hybrid of equilibrium propagation and Ising machines:
+arXiv 2606.09112, whose equations were not published in full: this is the position–momentum reading.
+
+Discretised by semi-implicit Euler with the exact damping factor, in units of time of 1 / √stiffness:
+
+    y ← e^{−γ dt} y + dt f          x ← clip(x + dt y)
+
+so phase space contracts by exactly γ per unit time and degree of freedom. Infinite damping with step dt is the
+over-relaxed gradient flow x ← clip(x + dt² f).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from isingeq.errors import ConfigError
+from isingeq.machines.machine import Grid, Noise, damping_grid
+from isingeq.schedule import Order, Relaxation
+
+
+@dataclass(frozen=True, slots=True)
+class Conjugate:
+    """Position and momentum with inelastic walls.
+
+    Attributes:
+        damping: friction γ, per unit time; "auto" finds order, step and damping from the smallest curvature of
+            the network as it stands.
+        final_damping: friction at the last step, reached geometrically; None keeps `damping`.
+        order: layers one colour after the other, or all at once; "auto" leaves it to the automatic choice.
+        dt: time step with a given damping.
+        ramp: stiffness added at the start of the free phase.
+        ramp_share: share of the steps over which the ramp falls to 0.
+        momentum: standard deviation of the random momenta at the start of the free phase.
+        noise: imperfections.
+    """
+
+    damping: float | Literal["auto"] = "auto"
+    final_damping: float | None = None
+    order: Order | Literal["auto"] = "auto"
+    dt: float = 1.0
+    ramp: float = 0.0
+    ramp_share: float = 0.6
+    momentum: float = 0.0
+    noise: Noise = field(default_factory=Noise)
+
+    def __post_init__(self) -> None:
+        if self.order not in ("auto", "asynchronous", "synchronous"):
+            raise ConfigError(f"order {self.order!r} is not auto, asynchronous or synchronous")
+        if self.damping != "auto" and not self.damping > 0:
+            raise ConfigError(f"damping {self.damping} must be > 0 or auto: without friction there is no equilibrium")
+        if not 0 < self.dt < 2:
+            raise ConfigError(f"dt {self.dt} must lie between 0 and 2, the stability bound of a lone unit")
+        if not (self.ramp >= 0 and 0 < self.ramp_share <= 1 and self.momentum >= 0):
+            raise ConfigError("ramp and momentum must be >= 0, ramp_share between 0 and 1")
+
+    @property
+    def relaxation(self) -> Relaxation | None:
+        """Order, step and damping, None for automatic ones."""
+        if self.damping == "auto":
+            return None
+        order: Order = "synchronous" if self.order == "auto" else self.order
+        return Relaxation(order, self.dt, (self.damping, self.final_damping or self.damping))
+
+    def grid(self, relaxation: Relaxation, steps: int, *, free: bool) -> Grid:
+        """Return the coefficients of the two half steps, the ramp only in the free phase."""
+        ramp = np.zeros(steps)
+        if free and self.ramp > 0:
+            ramp = self.ramp * np.clip(1 - np.arange(steps) / (self.ramp_share * steps), 0, None)
+        return Grid(damping_grid(relaxation, steps), ramp, relaxation.dt, relaxation.dt)
+
+
+def critical(curvature: float, order: Order) -> Relaxation:
+    """Return the fastest step and damping for a smallest curvature, in units of the stiffness.
+
+    Args:
+        curvature: smallest eigenvalue μ of ∂²F/∂x² over the units off their walls, 0 < μ ≤ 1.
+        order: of the layers.
+
+    Synchronous, dt = 1: the slowest mode is critically damped where e^{−γ dt} = (1 − dt √μ)². Asynchronous,
+    layers of two colours: the largest coupling between them is σ = 1 − μ, and the step that damps all modes alike
+    is that of successive over-relaxation, dt² = 2 / (1 + √(1 − σ²)) (Young 1954), where any momentum carried on
+    top only slows it down: its damping is infinite. It lowers the energy at every step for any dt² < 2.
+    """
+    mu = min(max(curvature, 1e-4), 1.0)
+    if order == "asynchronous":
+        step = 2.0 / (1.0 + np.sqrt(1.0 - (1.0 - mu) ** 2))
+        return Relaxation(order, float(np.sqrt(step)), (np.inf, np.inf), curvature)
+    keep = (1.0 - np.sqrt(mu)) ** 2
+    damping = float(-np.log(keep)) if keep > 0 else np.inf
+    return Relaxation(order, 1.0, (damping, damping), curvature)

@@ -1,0 +1,168 @@
+"""Problem: the energy that a backend settles.
+
+    E(s) = Σ_i h_i s_i + Σ_(i<j) J_ij s_i s_j + Σ_i u(s_i)          dimod's sign
+
+Couplings are shared by the whole batch; fields differ per sample.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.couplings import Coupling
+from isingeq.errors import ProblemError
+from isingeq.units import Layer
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Layers of units, couplings between them, and one field vector per sample.
+
+    Args:
+        layers: in the order of the units.
+        couplings: each over all n units.
+        fields: h (b, n), floating; made read-only.
+        offset: constant added to every energy.
+
+    Raises:
+        ProblemError: shapes that disagree, or a field that is not finite.
+    """
+
+    layers: tuple[Layer, ...]
+    couplings: tuple[Coupling, ...]
+    fields: Floats
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.fields.ndim != 2 or self.fields.shape[1] != self.n:
+            raise ProblemError(f"fields have shape {self.fields.shape}, need (b, n = {self.n})")
+        if not np.isfinite(self.fields.sum()):
+            raise ProblemError("a field is NaN or infinite: check inputs, biases and learning rate")
+        self.fields.flags.writeable = False
+
+    @cached_property
+    def n(self) -> int:
+        """Number of units."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def batch(self) -> int:
+        """Number of samples b."""
+        return int(self.fields.shape[0])
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """First unit and one past the last, per layer."""
+        ends = np.cumsum([layer.size for layer in self.layers]).tolist()
+        return tuple(zip([0, *ends[:-1]], ends, strict=True))
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Versions of the couplings: equal means that nothing has to be uploaded again."""
+        return tuple(coupling.version for coupling in self.couplings)
+
+    @cached_property
+    def structure(self) -> tuple[object, ...]:
+        """Hashable shape of the problem without its values: what a simulator prepares for."""
+        return (self.layers, tuple(coupling.structure for coupling in self.couplings))
+
+    def field(self, states: Floats) -> Floats:
+        """Return h_i + Σ_j J_ij s_j for states (b, r, n), same shape."""
+        total = np.broadcast_to(self.fields[:, None, :], states.shape).astype(states.dtype, copy=True)
+        for coupling in self.couplings:
+            total += coupling.field(states)
+        return total
+
+    def gradient(self, states: Floats) -> Floats:
+        """Return ∂E/∂s for states (b, r, n), same shape."""
+        total = self.field(states)
+        for layer, (start, stop) in zip(self.layers, self.spans, strict=True):
+            total[..., start:stop] += layer.unit.slope(states[..., start:stop])
+        return total
+
+    def energy(self, states: Floats) -> Floats:
+        """Return E for states (b, r, n), shape (b, r), in float64."""
+        s = np.asarray(states, dtype=np.float64)
+        total = self.offset + np.einsum("bn,brn->br", self.fields.astype(np.float64), s)
+        for coupling in self.couplings:
+            total += coupling.energy(s)
+        for layer, (start, stop) in zip(self.layers, self.spans, strict=True):
+            total += layer.unit.energy(s[..., start:stop]).sum(axis=-1)
+        return total
+
+    def residual(self, states: Floats, slope: Floats | None = None) -> Floats:
+        """Return max over units of |x − clip(x − ∂F/∂x)|, states (b, r, n), shape (b, r).
+
+        Args:
+            states: (b, r, n).
+            slope: ∂F/∂x (b, r, n) where terms were added; the problem's own gradient otherwise.
+        """
+        moved = states - (self.gradient(states) if slope is None else slope)
+        low, high = self.bounds
+        return np.abs(states - np.clip(moved, low, high)).max(axis=-1)
+
+    @cached_property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Lowest and highest value of every unit, each (n,)."""
+        low = np.concatenate([np.full(layer.size, layer.unit.low) for layer in self.layers])
+        high = np.concatenate([np.full(layer.size, layer.unit.high) for layer in self.layers])
+        return low, high
+
+    def repeated(self, times: int) -> "Problem":
+        """Return the problem with its batch repeated: samples 0..b−1, then again, `times` in all."""
+        return self.with_fields(np.tile(self.fields, (times, 1)))
+
+    def with_fields(self, fields: Floats) -> "Problem":
+        """Return the same units and couplings under other fields (b, n)."""
+        return Problem(self.layers, self.couplings, fields, self.offset)
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A problem as edges and fields, for backends that know nothing else.
+
+    `i`, `j` and `J` are (m,) with i < j, `h` is (b, n). `gather` is the way back for gradients.
+    """
+
+    i: NDArray[np.intp]
+    j: NDArray[np.intp]
+    J: Floats
+    h: Floats
+    couplings: tuple[Coupling, ...]
+
+    def gather(self, edge_moments: Floats) -> list[Floats]:
+        """Return moments per edge (m,) as moments per parameter, one array per coupling.
+
+        A parameter that stands on several edges (shared weights) gets their sum.
+        """
+        out, start = [], 0
+        for coupling in self.couplings:
+            stop = start + coupling.edges()[2].size
+            out.append(coupling.gather(edge_moments[start:stop]))
+            start = stop
+        return out
+
+
+def lower(problem: Problem) -> Lowered:
+    """Write all couplings of a problem as one list of edges."""
+    lists = [coupling.edges() for coupling in problem.couplings]
+    i, j = (np.concatenate([e[k] for e in lists] or [np.zeros(0, np.intp)]).astype(np.intp) for k in (0, 1))
+    J = np.concatenate([e[2] for e in lists] or [np.zeros(0)])
+    return Lowered(i, j, J, problem.fields, problem.couplings)
+
+
+def layer_index(layers: Sequence[Layer], name: str) -> int:
+    """Return the position of the layer called `name`.
+
+    Raises:
+        ProblemError: no layer has that name.
+    """
+    names = [layer.name for layer in layers]
+    if name not in names:
+        raise ProblemError(f"no layer is called {name!r}; there are {', '.join(names)}")
+    return names.index(name)

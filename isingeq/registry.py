@@ -1,0 +1,107 @@
+"""Backends by name: the SPEC grammar and the door for backends of others.
+
+    SPEC     = NAME [":" ARGUMENT] ["?" KEY "=" VALUE ("&" KEY "=" VALUE)*]  |  URL or device path
+
+`conjugate?damping=0.5`, `neal`, `profile:chip.toml`, `serial:/dev/ttyACM0`. A name is an entry point of the
+group `isingeq.backends`: a callable `(argument, **options) -> Backend`. What looks like a device path or a
+URL (`/dev/…`, `COM3`, `scheme://…`) goes to the entry point `serial`.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from urllib.parse import parse_qsl
+
+from isingeq.backend import Backend
+from isingeq.errors import ConfigError
+
+GROUP = "isingeq.backends"
+_DEVICE = re.compile(r"^(/dev/|COM\d+|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A parsed SPEC: name of the entry point, its argument, its options as text."""
+
+    name: str
+    argument: str
+    options: dict[str, str]
+
+
+def parse_spec(text: str) -> Spec:
+    """Parse a SPEC.
+
+    Raises:
+        ConfigError: empty, or options that are not KEY=VALUE.
+    """
+    head, _, query = text.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    if not head or (query and len(options) != query.count("&") + 1):
+        raise ConfigError(f"backend {text!r} is not NAME[:ARGUMENT][?KEY=VALUE&...]")
+    if _DEVICE.match(head):
+        return Spec("serial", head, options)
+    name, _, argument = head.partition(":")
+    return Spec(name, argument, options)
+
+
+def names() -> list[str]:
+    """Return the names of all registered backends, sorted."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def open_backend(text: str) -> Backend:
+    """Open the backend that a SPEC names.
+
+    Raises:
+        ConfigError: unknown name or option, or a value of the wrong type.
+    """
+    spec = parse_spec(text)
+    factory = _load(spec.name)
+    options = dict(_typed_options(spec, factory))
+    return factory(spec.argument, **options)
+
+
+def _load(name: str) -> Callable[..., Backend]:
+    points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        near = difflib.get_close_matches(name, points, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(points)) or 'none'}"
+        raise ConfigError(f"no backend is called {name!r}; {hint}")
+    try:
+        factory: Callable[..., Backend] = points[name].load()
+    except ImportError as error:
+        raise ConfigError(f"backend {name!r} cannot be loaded: {error}") from error
+    return factory
+
+
+def _typed_options(spec: Spec, factory: Callable[..., Backend]) -> Iterator[tuple[str, object]]:
+    """Turn option texts into the types that the factory's keyword-only parameters are annotated with."""
+    parameters = {
+        key: p for key, p in inspect.signature(factory).parameters.items() if p.kind is p.KEYWORD_ONLY
+    }
+    for key, text in spec.options.items():
+        if key not in parameters:
+            near = difflib.get_close_matches(key, parameters, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(parameters) or 'no options'}"
+            raise ConfigError(f"backend {spec.name!r} has no option {key!r}; {hint}")
+        yield key, _convert(spec.name, key, text, parameters[key].annotation)
+
+
+def _convert(name: str, key: str, text: str, wanted: object) -> object:
+    """Convert an option's text: int, float or bool where the annotation says so, text otherwise."""
+    if wanted is bool:
+        if text.lower() in ("1", "true", "yes", ""):
+            return True
+        if text.lower() in ("0", "false", "no"):
+            return False
+        raise ConfigError(f"option {key}={text} of backend {name!r} must be true or false")
+    for kind, label in ((int, "a whole number"), (float, "a number")):
+        if wanted is kind:
+            try:
+                return kind(text)
+            except ValueError:
+                raise ConfigError(f"option {key}={text} of backend {name!r} must be {label}") from None
+    return text

@@ -1,0 +1,77 @@
+"""Schedules: how a settle unfolds in time, always explicit and always written into results.
+
+A solver may ask a backend for a fresh one per problem. A trainer asks once and freezes it wherever the
+answer depends on it (annealers): a schedule that follows the weights would hide their size.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.errors import ConfigError
+
+Order = Literal["asynchronous", "synchronous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annealing:
+    """Inverse temperatures, one per sweep, from hot to cold (or as a reverse anneal goes)."""
+
+    betas: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.betas, dtype=float)
+        if values.size == 0 or not np.isfinite(values).all() or (values < 0).any():
+            raise ConfigError("an annealing schedule needs at least one sweep, each with a finite beta >= 0")
+
+    @classmethod
+    def geometric(cls, first: float, last: float, sweeps: int) -> "Annealing":
+        """Return `sweeps` betas from `first` to `last`, each a constant factor on."""
+        if not (0 < first and 0 < last and sweeps > 0):
+            raise ConfigError(f"geometric betas need first > 0, last > 0, sweeps > 0, got {first}, {last}, {sweeps}")
+        return cls(tuple(np.geomspace(first, last, sweeps).tolist()))
+
+    @classmethod
+    def constant(cls, beta: float, sweeps: int) -> "Annealing":
+        """Return `sweeps` sweeps at one beta: a sampler at a stated temperature."""
+        return cls((float(beta),) * sweeps)
+
+    def reverse(self, turn: float) -> "Annealing":
+        """Return the reverse anneal: from the last beta back to the point `turn` of the way, then on again.
+
+        `turn` 0 goes back to the first beta, 1 stays at the last. Every beta from the turning point on is
+        run once on the way back and once on the way forward, the turning point itself once: N sweeps that
+        turn at sweep t become 2 (N − t) − 1 (the simulated protocol of Laydevant et al. 2024, `turn` ¼).
+        """
+        if not 0 <= turn <= 1:
+            raise ConfigError(f"a reverse anneal turns between 0 (first beta) and 1 (last beta), got {turn}")
+        leg = self.betas[min(int(turn * len(self.betas)), len(self.betas) - 1) :]
+        return Annealing((*leg[::-1], *leg[1:]))
+
+    @property
+    def array(self) -> NDArray[np.float64]:
+        """The betas as an array (sweeps,)."""
+        return np.asarray(self.betas, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """How a relaxing machine steps: order of the layers, time step, damping.
+
+    Attributes:
+        order: layers one colour after the other on the newest values, or all at once.
+        dt: time step, in units of the machine's own time.
+        damping: friction γ at the first and at the last step, interpolated geometrically; infinite means
+            that no momentum is carried over (gradient flow).
+        curvature: the smallest curvature that the damping was chosen for, if it was estimated.
+    """
+
+    order: Order
+    dt: float
+    damping: tuple[float, float]
+    curvature: float | None = None
+
+
+Schedule = Annealing | Relaxation
