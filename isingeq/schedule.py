@@ -39,14 +39,15 @@ class Annealing:
         return cls((float(beta),) * sweeps)
 
     def reverse(self, turn: float) -> "Annealing":
-        """Return the reverse anneal: from the last beta back to the point `turn` of the way, then on again.
+        """Return the reverse anneal: back from the last beta to `turn` of the way, then on again.
 
-        `turn` 0 goes back to the first beta, 1 stays at the last. Every beta from the turning point on is
-        run once on the way back and once on the way forward, the turning point itself once: N sweeps that
-        turn at sweep t become 2 (N − t) − 1 (the simulated protocol of Laydevant et al. 2024, `turn` ¼).
+        `turn` 0 goes back to the first beta, 1 stays at the last. Every beta from the turning point
+        on is run once on the way back and once on the way forward, the turning point once: N sweeps
+        that turn at sweep t become 2 (N − t) − 1. The published nudged phase turns at ¼
+        (Laydevant, Marković & Grollier 2024, simulated version).
         """
         if not 0 <= turn <= 1:
-            raise ConfigError(f"a reverse anneal turns between 0 (first beta) and 1 (last beta), got {turn}")
+            raise ConfigError(f"a reverse anneal turns between 0 and 1 of its way, got {turn}")
         leg = self.betas[min(int(turn * len(self.betas)), len(self.betas) - 1) :]
         return Annealing((*leg[::-1], *leg[1:]))
 

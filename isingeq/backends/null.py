@@ -1,9 +1,10 @@
-"""The null backend: takes anything, settles nothing. What is left is the cost of everything around it."""
+"""The null backend: takes anything, settles nothing. What is left is the cost of all around it."""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from isingeq.backend import (
-    Backend,
     Capabilities,
     Claim,
     Equilibrium,
@@ -11,20 +12,24 @@ from isingeq.backend import (
     SettleRequest,
     check_request,
 )
-from isingeq.backends.naming import spec_text
-from isingeq.errors import BackendError
+from isingeq.errors import BackendError, ConfigError
 from isingeq.problem import Floats, Problem
 from isingeq.schedule import Annealing, Relaxation
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
 from isingeq.units import Layer, Spin
 
 
+@dataclass(slots=True)
 class Null:
     """Returns initial states as they came, or every unit where it rests without a force."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.capabilities = Capabilities(
+    name: str = "null"
+    _closed: bool = field(default=False, repr=False)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Everything, and no promise."""
+        return Capabilities(
             units=frozenset({"spin", "amplitude", "logistic"}),
             couplings=frozenset({"edges"}),
             claim=Claim.NONE,
@@ -32,16 +37,14 @@ class Null:
             schedules=frozenset({Annealing, Relaxation}),
             complex_nudging=True,
         )
-        self._closed = False
 
     def suggest_schedule(self, problem: Problem) -> None:
         """Return None: there is nothing to schedule."""
 
     def settle(self, request: SettleRequest) -> Equilibrium:
-        """Return the initial states; without them spins up, other units at rest; clamped units as clamped.
+        """Return the initial states; without them spins up and other units at rest.
 
-        Raises:
-            BackendError: closed.
+        Clamped units stand where they are clamped. See `Backend.settle`.
         """
         check_request(self.name, self.capabilities, request)
         if self._closed:
@@ -56,9 +59,9 @@ class Null:
             if isinstance(term, Clamp):
                 states = np.where(term.mask, term.values[:, None, :], states)
         return Equilibrium(
-            request,
-            states.astype(request.precision),
-            Provenance(self.name, "simulated", request.seed),
+            request=request,
+            states=states.astype(request.precision),
+            provenance=Provenance(self.name, "simulated", request.seed),
         )
 
     def close(self) -> None:
@@ -67,14 +70,18 @@ class Null:
 
 
 def _unforced(layer: Layer) -> Floats:
-    """Return the states (size,) of a layer on which nothing pulls; a free spin is taken as up."""
-    return (
-        np.ones(layer.size)
-        if isinstance(layer.unit, Spin)
-        else layer.unit.rest(np.zeros(layer.size))
-    )
+    """Return the states (size,) of a layer on which nothing pulls; a free spin counts as up."""
+    if isinstance(layer.unit, Spin):
+        return np.ones(layer.size)
+    return layer.unit.rest(np.zeros(layer.size))
 
 
-def null(argument: str = "") -> Backend:
-    """Open the null backend."""
-    return Null(spec_text(null, argument))
+def null(argument: str = "") -> Null:
+    """Open the null backend; SPEC `null`.
+
+    Raises:
+        ConfigError: an argument.
+    """
+    if argument:
+        raise ConfigError(f"null takes no argument, got {argument!r}")
+    return Null()

@@ -1,4 +1,4 @@
-"""Problems of spins to and from dimod's binary quadratic models; both have the same sign and the same energy."""
+"""Spin problems to and from dimod's binary quadratic models: same sign, same energy."""
 
 from collections.abc import Hashable
 
@@ -19,13 +19,9 @@ def to_bqm(problem: Problem, sample: int = 0) -> dimod.BinaryQuadraticModel:
         ProblemError: there is no such sample.
     """
     if extra := {layer.unit.kind for layer in problem.layers} - {"spin"}:
-        raise CapabilityError(
-            f"a binary quadratic model cannot hold {', '.join(sorted(extra))} units, only spins"
-        )
+        raise CapabilityError(f"a bqm cannot take {', '.join(sorted(extra))} units; it takes spin")
     if not 0 <= sample < problem.batch:
-        raise ProblemError(
-            f"there is no sample {sample}: this problem has samples 0 to {problem.batch - 1}"
-        )
+        raise ProblemError(f"no sample {sample}: the problem has samples 0 to {problem.batch - 1}")
     edges = lower(problem)
     return dimod.BinaryQuadraticModel.from_numpy_vectors(
         edges.h[sample].astype(np.float64),
@@ -38,19 +34,19 @@ def to_bqm(problem: Problem, sample: int = 0) -> dimod.BinaryQuadraticModel:
 def from_bqm(bqm: dimod.BinaryQuadraticModel) -> tuple[Problem, list[Hashable]]:
     """Return a model as a problem of one sample, and which variable each unit stands for.
 
-    A model of 0 and 1 becomes one of −1 and +1 by dimod's own conversion (x = (s + 1) / 2).
+    A model of 0 and 1 becomes one of −1 and +1 by dimod's own conversion, x = (s + 1) / 2.
 
     Raises:
         ProblemError: the model has no variables, or a bias that is not finite.
     """
     variables = list(bqm.variables)
-    vectors = bqm.change_vartype(dimod.SPIN, inplace=False).to_numpy_vectors(variables)
-    linear, (row, column, quadratic), offset = vectors
-    J = np.asarray(quadratic, np.float64)
-    if not np.isfinite(J).all():
-        raise ProblemError("a quadratic bias is NaN or infinite: check where the model comes from")
+    layers = (Layer("spins", len(variables), Spin()),)
+    spins = bqm.change_vartype(dimod.SPIN, inplace=False)
+    linear, (row, column, quadratic), offset = spins.to_numpy_vectors(variables)
+    h, J = np.asarray(linear, np.float64)[None, :], np.asarray(quadratic, np.float64)
+    if not (np.isfinite(h).all() and np.isfinite(J).all() and np.isfinite(offset)):
+        raise ProblemError(
+            "the model has a bias that is NaN or infinite: check where it comes from"
+        )
     i, j = np.minimum(row, column).astype(np.intp), np.maximum(row, column).astype(np.intp)
-    n = len(variables)
-    layers = (Layer("spins", n, Spin()),)
-    fields = np.asarray(linear, np.float64)[None, :]
-    return Problem(layers, (Edges(n, i, j, J),), fields, float(offset)), variables
+    return Problem(layers, (Edges(len(variables), i, j, J),), h, float(offset)), variables

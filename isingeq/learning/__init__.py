@@ -1,0 +1,1 @@
+"""Equilibrium propagation over any backend: network, cost, estimator, optimizer, trainer, checkpoint, audit."""

@@ -1,0 +1,251 @@
+"""Equilibrium propagation: the gradient of a cost from the contrast of equilibria.
+
+    dL/dθ = Σ_k c_k ∂E/∂θ(s_k)          s_k settled under E + nudging_k C, from the free state
+
+| estimator     | nudging_k          | c_k                       | error     |
+|---------------|--------------------|---------------------------|-----------|
+| centred       | +β, −β             | 1/2β, −1/2β               | O(β²)     |
+| positive      | +β, 0              | 1/β, −1/β                 | O(β)      |
+| negative      | −β, 0              | −1/β, 1/β                 | O(β)      |
+| holomorphic   | β e^(2πik/N)       | e^(−2πik/N) / N β, real part | O(β^N) |
+| coupled       | output held at s − β ∂C, s + β ∂C | as centred | O(β²), biased |
+
+Scellier & Bengio 2017; Laborieux et al. 2021 (centred); Laborieux & Zenke 2022 (holomorphic); Stern et al. 2021
+(coupled learning, in its centred form). Every phase after the free one goes through one settle call.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from isingeq.backend import Backend, Claim, Equilibrium, Floats, Precision, SettleRequest
+from isingeq.couplings import Coupling
+from isingeq.errors import CapabilityError, ConfigError, DivergenceError
+from isingeq.kernels.pool import Pool
+from isingeq.learning.cost import Labels, tangent
+from isingeq.learning.network import Encoded, Network
+from isingeq.learning.parameters import Parameters
+from isingeq.problem import Problem
+from isingeq.schedule import Schedule
+from isingeq.terms import Clamp, QuadraticNudge, Term
+
+Method = Literal["centred", "positive", "negative", "holomorphic", "coupled"]
+Reads = Literal["mean", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """How equilibria become a gradient.
+
+    Attributes:
+        method: kind of contrast.
+        nudging: β, > 0.
+        points: nudged phases of the holomorphic method.
+        free_steps: most steps of the free phase.
+        nudged_steps: most steps of a nudged phase.
+        tolerance: residual at which a phase stops; 0 runs all steps.
+        reads: states per sample.
+        select: contrast the mean over reads, or the read of lowest energy.
+        skip_correct: leave out samples whose free output equals its target (spins).
+        precision: of the arithmetic.
+    """
+
+    method: Method = "centred"
+    nudging: float = 0.1
+    points: int = 2
+    free_steps: int = 100
+    nudged_steps: int = 50
+    tolerance: float = 1e-3
+    reads: int = 1
+    select: Reads = "mean"
+    skip_correct: bool = False
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.nudging) and self.nudging > 0):
+            raise ConfigError(f"nudging {self.nudging} must be > 0; the direction is chosen by the method (positive, negative)")
+        if self.method == "holomorphic" and self.points < 2:
+            raise ConfigError(f"holomorphic nudging needs at least 2 points, got {self.points}")
+
+    def phases(self) -> tuple[Floats, Floats]:
+        """Return nudging and coefficient of every nudged phase, complex for the holomorphic method."""
+        beta = self.nudging
+        if self.method == "positive":
+            return np.array([beta]), np.array([1 / beta])
+        if self.method == "negative":
+            return np.array([-beta]), np.array([-1 / beta])
+        if self.method == "holomorphic" and self.points > 2:
+            circle = np.exp(2j * np.pi * np.arange(self.points) / self.points)
+            return beta * circle, 1 / (self.points * beta * circle)
+        return np.array([beta, -beta]), np.array([0.5 / beta, -0.5 / beta])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One gradient and what it took.
+
+    Attributes:
+        gradient: mean over the batch of dL/dθ.
+        cost: mean cost of the free states.
+        num_correct: samples whose free state has the right class.
+        free: free equilibrium.
+        nudged: nudged equilibria, phase after phase, None when every sample was skipped.
+        num_clipped: input fields cut by the encoder.
+    """
+
+    gradient: Parameters
+    cost: float
+    num_correct: int
+    free: Equilibrium
+    nudged: Equilibrium | None
+    num_clipped: int
+
+
+def estimate(
+    estimator: Estimator,
+    network: Network,
+    backend: Backend,
+    parameters: Parameters,
+    x: Floats,
+    labels: Labels,
+    *,
+    seed: int,
+    schedule: Schedule | None,
+    pool: Pool,
+    out: Parameters,
+) -> Step:
+    """Return the gradient of the mean cost of a batch, from two settle calls.
+
+    Args:
+        estimator: how.
+        network: what.
+        backend: where.
+        parameters: at which.
+        x: inputs (b, inputs).
+        labels: classes (b,).
+        seed: of both settle calls.
+        schedule: of both settle calls.
+        pool: threads for the products outside the backend.
+        out: gradient, overwritten.
+
+    Raises:
+        DivergenceError: the cost is no longer finite.
+    """
+    couplings = network.couplings(parameters)
+    encoded = network.encode(parameters, x, pool)
+    free = settle_free(estimator, network, backend, couplings, encoded, seed=seed, schedule=schedule)
+    first, last = network.spans[-1]
+    states = chosen(estimator, free)
+    outputs = states[:, first:last]
+    cost = float(network.cost.values(parameters, outputs, labels).mean())
+    if not np.isfinite(cost):
+        raise DivergenceError("the cost is no longer finite: lower the learning rate or the initial gains")
+    correct = int((network.predict(parameters, states) == labels).sum())
+    out.vector[:] = 0
+    network.cost.explicit(parameters, outputs, labels, out)
+    part = np.arange(len(x))
+    if estimator.skip_correct:
+        part = np.flatnonzero(np.abs(network.cost.slope(parameters, outputs, labels)).max(axis=1) > 0)
+    nudged = None
+    if part.size:
+        nudged, coefficients = _settle_nudged(
+            estimator, network, backend, parameters, free, labels, part, seed=seed, schedule=schedule
+        )
+        states, signs = _weighted(estimator, nudged, coefficients / len(x), len(part))
+        if estimator.method in ("positive", "negative"):
+            at_rest, rest_signs = _weighted(estimator, free, -coefficients / len(x), len(x))
+            states = np.concatenate([states, at_rest[:, part]])
+            signs = np.concatenate([signs, rest_signs[:, part]])
+        network.contrast(couplings, x[part], states, signs, out, pool)
+    return Step(out, cost, correct, free, nudged, encoded.num_clipped)
+
+
+def settle_free(
+    estimator: Estimator, network: Network, backend: Backend, couplings: tuple[Coupling, ...], encoded: Encoded,
+    *, seed: int, schedule: Schedule | None,
+) -> Equilibrium:  # fmt: skip
+    """Settle the free phase of a batch."""
+    return backend.settle(
+        SettleRequest(
+            network.problem(couplings, encoded),
+            reads=estimator.reads,
+            schedule=schedule,
+            seed=seed,
+            tolerance=estimator.tolerance,
+            max_steps=estimator.free_steps,
+            precision=estimator.precision,
+        )
+    )
+
+
+def chosen(estimator: Estimator, equilibrium: Equilibrium) -> Floats:
+    """Return one state per sample (b, n): the mean over reads, or the read of lowest energy."""
+    if estimator.select == "mean" or equilibrium.states.shape[1] == 1:
+        return equilibrium.mean()
+    best = equilibrium.energies.argmin(axis=1)
+    return equilibrium.states[np.arange(len(best)), best]
+
+
+def _settle_nudged(
+    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, free: Equilibrium,
+    labels: Labels, part: np.ndarray, *, seed: int, schedule: Schedule | None,
+) -> tuple[Equilibrium, Floats]:  # fmt: skip
+    """Settle every nudged phase in one call, each sample from its own free state."""
+    strengths, coefficients = estimator.phases()
+    units = network.spans[-1]
+    phases = len(strengths)
+    fields = free.request.problem.fields[part]
+    problem = Problem(network.layers, free.request.problem.couplings, np.tile(fields, (phases, 1)))
+    per_sample = np.repeat(strengths, len(part)).astype(np.result_type(strengths, fields.dtype))
+    outputs = chosen(estimator, free)[part][:, slice(*units)]
+    tiled_labels = np.tile(labels[part], phases)
+    slope = np.tile(network.cost.slope(parameters, outputs, labels[part]), (phases, 1))
+    term: Term | None
+    if estimator.method == "coupled":
+        held = np.zeros((len(problem.fields), network.n), fields.dtype)
+        held[:, slice(*units)] = np.tile(outputs, (phases, 1)) - per_sample[:, None] * slope
+        mask = np.zeros(network.n, np.bool_)
+        mask[slice(*units)] = True
+        term = Clamp(mask, held)
+    else:
+        term = network.cost.nudge(per_sample, tiled_labels, units)
+        if term is None or (isinstance(term, QuadraticNudge) and QuadraticNudge not in backend.capabilities.terms):
+            term = tangent(slope, per_sample, units, network.n)
+    start = free.states[part] if estimator.select == "mean" else chosen(estimator, free)[part][:, None]
+    start = np.broadcast_to(start, (len(part), estimator.reads, network.n))
+    complex_phases = np.iscomplexobj(strengths)
+    if complex_phases and not backend.capabilities.complex_nudging:
+        raise CapabilityError(f"{backend.name} takes real nudging: use centred, or holomorphic with points = 2")
+    nudged = backend.settle(
+        SettleRequest(
+            problem,
+            terms=(term,),
+            reads=estimator.reads,
+            schedule=schedule,
+            seed=seed + 1,
+            initial=np.tile(start, (phases, 1, 1)) if backend.capabilities.warm_start else None,
+            tolerance=estimator.tolerance,
+            max_steps=estimator.nudged_steps,
+            precision="complex128" if complex_phases else estimator.precision,
+        )
+    )
+    return nudged, coefficients
+
+
+def _weighted(
+    estimator: Estimator, equilibrium: Equilibrium, coefficients: Floats, samples: int
+) -> tuple[Floats, Floats]:
+    """Return states (k, b, r, n) of k phases over the same samples, and the weight (k, b, r) of each."""
+    states, weights = equilibrium.states, equilibrium.weights
+    if estimator.select == "best":
+        states, weights = chosen(estimator, equilibrium)[:, None], None
+    reads = states.shape[1]
+    share = np.full((len(states), reads), 1 / reads) if weights is None else weights
+    signs = coefficients[:, None, None] * share.reshape(-1, samples, reads)
+    return states.reshape(-1, samples, reads, states.shape[2]), signs.astype(states.dtype)
+
+
+def may_renew(backend: Backend) -> bool:
+    """True when a schedule changes the way and not the answer, so that a trainer may renew it."""
+    return backend.capabilities.claim is Claim.FIXED_POINT

@@ -1,0 +1,172 @@
+"""Network: layers and couplings to be trained, and the way from parameters and inputs to a Problem.
+
+    E(s; x) = −Σ_links a·W b − Σ_layers b·s − s_first·(x W_in) + Σ u(s)          neural sign: positive weights agree
+
+`to_ising` is the one place where the neural sign turns into the problem's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.backend import Floats
+from isingeq.couplings import Coupling, Dense
+from isingeq.errors import ProblemError
+from isingeq.kernels.pool import Pool
+from isingeq.learning.cost import Cost
+from isingeq.learning.parameters import Parameters
+from isingeq.problem import Problem
+from isingeq.units import Layer
+
+
+def to_ising(neural: Floats) -> Floats:
+    """Turn neural weights or biases into couplings or fields, and gradients back: J = −W, h = −b."""
+    return np.negative(neural)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Inputs as forces on the units, constant while a batch is settled.
+
+    Attributes:
+        fields: h (b, n) in the problem's sign, biases included.
+        num_clipped: fields that the encoder's limit cut.
+    """
+
+    fields: Floats
+    num_clipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A chain of layers; inputs act as fields on the first.
+
+    Attributes:
+        inputs: number of inputs.
+        layers: hidden layers and the output layer.
+        cost: what the output is compared with, and how.
+        field_limit: largest input field in absolute value, larger ones are cut and counted; None for no limit.
+    """
+
+    inputs: int
+    layers: tuple[Layer, ...]
+    cost: Cost
+    field_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.inputs < 1 or not self.layers:
+            raise ProblemError(f"a network needs inputs and layers, got {self.inputs} and {len(self.layers)}")
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """First unit and one past the last, per layer."""
+        ends = np.cumsum([layer.size for layer in self.layers]).tolist()
+        return tuple(zip([0, *ends[:-1]], ends, strict=True))
+
+    @property
+    def link_names(self) -> tuple[str, ...]:
+        """Names of the weights between successive layers."""
+        return tuple(f"{a.name}-{b.name}.weight" for a, b in zip(self.layers, self.layers[1:], strict=False))
+
+    @property
+    def input_name(self) -> str:
+        """Name of the input weights."""
+        return f"input-{self.layers[0].name}.weight"
+
+    @property
+    def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names and shapes of all parameters."""
+        sizes = [layer.size for layer in self.layers]
+        links = zip(self.link_names, zip(sizes, sizes[1:], strict=False), strict=True)
+        return (
+            (self.input_name, (self.inputs, sizes[0])),
+            *links,
+            *((f"{layer.name}.bias", (layer.size,)) for layer in self.layers),
+            *self.cost.shapes(sizes[-1]),
+        )
+
+    def initial(self, seed: int, gains: tuple[float, ...] | None = None) -> Parameters:
+        """Return fresh parameters: weights uniform in ± gain √(6 / (in + out)), biases 0.
+
+        Args:
+            seed: of the draw.
+            gains: one per weight matrix, input first; 1 for each when None.
+        """
+        parameters = Parameters.zeros(self.shapes)
+        rng = np.random.default_rng([seed, 0])
+        weights = [name for name in parameters if name.endswith(".weight")]
+        gains = gains or (1.0,) * len(weights)
+        if len(gains) == 1:
+            gains *= len(weights)
+        if len(gains) != len(weights):
+            raise ProblemError(f"{len(gains)} gains for {len(weights)} weight matrices: give one, or one for each")
+        for name, gain in zip(weights, gains, strict=True):
+            rows, columns = parameters[name].shape
+            limit = gain * np.sqrt(6.0 / (rows + columns))
+            parameters[name][:] = rng.uniform(-limit, limit, (rows, columns))
+        return parameters
+
+    def couplings(self, parameters: Parameters) -> tuple[Coupling, ...]:
+        """Return the couplings between the units, a copy in the problem's sign."""
+        pairs = zip(self.spans, self.spans[1:], strict=False)
+        return tuple(
+            Dense(a, b, to_ising(parameters[name])) for (a, b), name in zip(pairs, self.link_names, strict=True)
+        )
+
+    def encode(self, parameters: Parameters, x: Floats, pool: Pool) -> Encoded:
+        """Return the fields that inputs (b, inputs) and biases make, (b, n)."""
+        biases = np.concatenate([parameters[f"{layer.name}.bias"] for layer in self.layers])
+        fields = np.empty((len(x), self.n), self._dtype(parameters))
+        first, last = self.spans[0]
+        drive = pool.product(x, parameters[self.input_name])
+        clipped = 0
+        if self.field_limit is not None:
+            drive += biases[first:last]
+            clipped = int((np.abs(drive) > self.field_limit).sum())
+            np.clip(drive, -self.field_limit, self.field_limit, out=drive)
+            np.negative(drive, out=fields[:, first:last])
+        else:
+            np.subtract(-biases[first:last], drive, out=fields[:, first:last])
+        fields[:, last:] = to_ising(biases[last:])
+        return Encoded(fields, clipped)
+
+    def problem(self, couplings: tuple[Coupling, ...], encoded: Encoded) -> Problem:
+        """Return the energy of a batch."""
+        return Problem(self.layers, couplings, encoded.fields)
+
+    def contrast(
+        self, couplings: tuple[Coupling, ...], x: Floats, states: Floats, signs: Floats, gradient: Parameters, pool: Pool
+    ) -> None:
+        """Write Σ_k signs_k ∂E/∂θ(states_k) into `gradient`, in the neural sign.
+
+        Args:
+            couplings: those the states settled under.
+            x: inputs (b, inputs).
+            states: (k, b, r, n), k phases over the same inputs.
+            signs: weight of each state (k, b, r).
+            gradient: written; parameters of the cost are left alone.
+            pool: threads.
+        """
+        for name, coupling in zip(self.link_names, couplings, strict=True):
+            moments = coupling.moments(states.reshape(-1, self.n), signs.ravel())
+            gradient[name][:] = to_ising(moments.real)
+        weighted = to_ising(np.einsum("kbrn,kbr->bn", states, signs).real.astype(gradient.vector.dtype))
+        for layer, (first, last) in zip(self.layers, self.spans, strict=True):
+            gradient[f"{layer.name}.bias"][:] = weighted[:, first:last].sum(axis=0)
+        first, last = self.spans[0]
+        pool.product(x.T, np.ascontiguousarray(weighted[:, first:last]), out=gradient[self.input_name])
+
+    def predict(self, parameters: Parameters, states: Floats) -> NDArray[np.int64]:
+        """Return the class (b,) that states (b, n) stand for."""
+        first, last = self.spans[-1]
+        return np.asarray(self.cost.scores(parameters, states[:, first:last]).argmax(axis=1))
+
+    @staticmethod
+    def _dtype(parameters: Parameters) -> np.dtype[np.floating]:
+        return parameters.vector.dtype

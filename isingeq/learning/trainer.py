@@ -1,0 +1,398 @@
+"""Trainer: epochs of gradient and update over any backend, resumable bit for bit.
+
+Nothing random is drawn from a stream that runs on: the order of an epoch comes from (seed, epoch), the seed of a
+settle from (seed, update). So a checkpoint holds counters instead of generators, and a resumed run cannot tell.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.backend import Backend, Floats
+from isingeq.errors import CheckpointError, ConfigError
+from isingeq.kernels.pool import Pool
+from isingeq.learning import checkpoint
+from isingeq.learning.cost import Labels
+from isingeq.learning.estimator import Estimator, Step, chosen, estimate, may_renew, settle_free
+from isingeq.learning.network import Network
+from isingeq.learning.optimizer import Optimizer, Update
+from isingeq.learning.parameters import Parameters
+from isingeq.schedule import Annealing, Relaxation, Schedule
+
+
+class Split(Protocol):
+    """The part of a data set that a trainer uses: never the test part."""
+
+    @property
+    def x_train(self) -> Floats: ...  # noqa: D102
+    @property
+    def y_train(self) -> Labels: ...  # noqa: D102
+    @property
+    def x_validation(self) -> Floats: ...  # noqa: D102
+    @property
+    def y_validation(self) -> Labels: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long and in which portions to train.
+
+    Attributes:
+        epochs: passes over the training part.
+        batch_size: samples per update; the last, smaller batch of an epoch is used too.
+        patience: stop after this many epochs without a better validation accuracy; None trains to the end.
+        keep_best: hand out the parameters of the best validation accuracy instead of the last ones.
+        renew_every: updates after which a relaxing backend's schedule is found anew.
+        checkpoint_every_s: seconds between checkpoints inside an epoch; there is one after every epoch.
+        evaluation_batch: samples per settle call when predicting.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    patience: int | None = None
+    keep_best: bool = False
+    renew_every: int = 200
+    checkpoint_every_s: float = 300.0
+    evaluation_batch: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1 or self.renew_every < 1 or self.evaluation_batch < 1:
+            raise ConfigError("epochs, batch_size, renew_every and evaluation_batch must be at least 1")
+        if self.patience is not None and self.patience < 1:
+            raise ConfigError(f"patience {self.patience} must be at least 1 epoch")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over the batches of one epoch."""
+
+    samples: int = 0
+    cost: float = 0.0
+    correct: int = 0
+    free_steps: float = 0.0
+    nudged_steps: float = 0.0
+    num_nudged: int = 0
+    residual: float = 0.0
+    num_unsettled: int = 0
+    num_two_cycles: int = 0
+    num_clipped: int = 0
+    settles: int = 0
+
+    def add(self, step: Step, tolerance: float) -> None:
+        """Add one batch; a state counts as unsettled when its residual is above the tolerance."""
+        batch = len(step.free.states)
+        self.samples += batch
+        self.cost += step.cost * batch
+        self.correct += step.num_correct
+        self.num_clipped += step.num_clipped
+        for equilibrium in (step.free, step.nudged):
+            if equilibrium is None:
+                continue
+            self.settles += equilibrium.states.shape[0] * equilibrium.states.shape[1]
+            if equilibrium.residual is not None:
+                self.num_unsettled += int((equilibrium.residual > max(tolerance, 1e-3)).sum())
+                self.residual = max(self.residual, float(equilibrium.residual.max()))
+            if equilibrium.two_cycle is not None:
+                self.num_two_cycles += int(equilibrium.two_cycle.sum())
+        if step.free.steps is not None:
+            self.free_steps += float(step.free.steps.mean()) * batch
+        if step.nudged is not None and step.nudged.steps is not None:
+            self.nudged_steps += float(step.nudged.steps.mean()) * batch
+            self.num_nudged += batch
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch came to.
+
+    Attributes:
+        epoch: number, from 1.
+        train_accuracy: of the free states met in training.
+        validation_accuracy: NaN without a validation part.
+        cost: mean.
+        mean_free_steps: per sample.
+        mean_nudged_steps: per sample that was nudged.
+        max_residual: largest.
+        unsettled_fraction: share of settles whose residual stayed above the tolerance.
+        num_two_cycles: settles found flipping between two states.
+        num_clipped: input fields cut.
+        settles: samples settled, all phases counted.
+        rate: learning rate at the end.
+        weight_rms: root mean square of all parameters.
+        wall_s: seconds.
+        cpu_s: seconds of all threads.
+        schedule: in force at the end.
+    """
+
+    epoch: int
+    train_accuracy: float
+    validation_accuracy: float
+    cost: float
+    mean_free_steps: float
+    mean_nudged_steps: float
+    max_residual: float
+    unsettled_fraction: float
+    num_two_cycles: int
+    num_clipped: int
+    settles: int
+    rate: float
+    weight_rms: float
+    wall_s: float
+    cpu_s: float
+    schedule: str
+
+
+@dataclass(slots=True)
+class Position:
+    """Where training stands: with the parameters, all that a resumed run needs."""
+
+    epoch: int = 0
+    batch: int = 0
+    update: int = 0
+    best_accuracy: float = -1.0
+    best_epoch: int = 0
+    tally: Tally = field(default_factory=Tally)
+    schedule: Schedule | None = None
+    renewed_at: int = -1
+
+
+@dataclass(slots=True)
+class Listener:
+    """What a trainer tells while it works; each is optional."""
+
+    on_batch: Callable[[Position, int], None] = lambda position, batches: None
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+class Trainer:
+    """Trains one network on one backend."""
+
+    def __init__(
+        self, network: Network, backend: Backend, data: Split, *, estimator: Estimator, optimizer: Optimizer,
+        course: Course, seed: int, pool: Pool, gains: tuple[float, ...] | None = None, path: Path | None = None,
+        identity: Mapping[str, object] | None = None,
+    ) -> None:  # fmt: skip
+        """Set up a run.
+
+        Args:
+            network: to be trained.
+            backend: that settles.
+            data: training and validation part.
+            estimator: of gradients.
+            optimizer: of parameters.
+            course: how long.
+            seed: of initial weights, order and settles.
+            pool: threads.
+            gains: of the initial weights.
+            path: of the checkpoint file; None keeps none.
+            identity: what must agree for a checkpoint to be resumed here.
+
+        Raises:
+            ConfigError: a batch larger than the training part.
+        """
+        if course.batch_size > len(data.x_train):
+            raise ConfigError(
+                f"batch_size {course.batch_size} is larger than the {len(data.x_train)} training samples: lower it"
+            )
+        self.network, self.backend, self.data = network, backend, data
+        self.estimator, self.course, self.seed, self.pool = estimator, course, seed, pool
+        self.parameters = network.initial(seed, gains)
+        self.best = self.parameters.like(self.parameters.vector.copy())
+        self.update = Update(optimizer, self.parameters)
+        self.gradient = self.parameters.like()
+        self.position = Position()
+        self.path, self.identity = path, dict(identity or {})
+        self._saved_at = time.monotonic()
+
+    @property
+    def num_batches(self) -> int:
+        """Updates per epoch."""
+        return -(-len(self.data.x_train) // self.course.batch_size)
+
+    def run(self, listener: Listener | None = None) -> bool:
+        """Train to the end of the course, or until told to stop; a checkpoint is left either way.
+
+        Returns:
+            True when the course is done, False when it was stopped.
+        """
+        tell = listener or Listener()
+        while self.position.epoch < self.course.epochs and not self._out_of_patience():
+            started = time.perf_counter(), time.process_time()
+            order = np.random.default_rng([self.seed, 1, self.position.epoch]).permutation(len(self.data.x_train))
+            while self.position.batch < self.num_batches:
+                if tell.should_stop():
+                    self.save()
+                    return False
+                self._train_batch(order)
+                tell.on_batch(self.position, self.num_batches)
+                if time.monotonic() - self._saved_at > self.course.checkpoint_every_s:
+                    self.save()
+            tell.on_epoch(self._finish_epoch(time.perf_counter() - started[0], time.process_time() - started[1]))
+            self.save()
+        return True
+
+    def predict(self, x: Floats, *, parameters: Parameters | None = None) -> NDArray[np.int64]:
+        """Return the classes (b,) that free states of inputs (b, inputs) stand for."""
+        parameters = parameters or self.parameters
+        self._renew_schedule(x[:64], parameters)
+        return predict(
+            self.network, self.backend, parameters, x, estimator=self.estimator, schedule=self.position.schedule,
+            seed=self.seed, pool=self.pool, batch=self.course.evaluation_batch,
+        )  # fmt: skip
+
+    def _train_batch(self, order: NDArray[np.int64]) -> None:
+        p = self.position
+        part = order[p.batch * self.course.batch_size : (p.batch + 1) * self.course.batch_size]
+        x, labels = self.data.x_train[part], self.data.y_train[part]
+        self._renew_schedule(x, self.parameters)
+        step = estimate(
+            self.estimator, self.network, self.backend, self.parameters, x, labels,
+            seed=_settle_seed(self.seed, p.update), schedule=p.schedule, pool=self.pool, out=self.gradient,
+        )  # fmt: skip
+        self.update.apply(step.gradient, p.update / (self.course.epochs * self.num_batches))
+        p.tally.add(step, self.estimator.tolerance)
+        p.batch += 1
+        p.update += 1
+
+    def _renew_schedule(self, x: Floats, parameters: Parameters) -> None:
+        """Find the schedule once; again at declared updates where it changes the way and not the answer."""
+        p = self.position
+        due = p.renewed_at < 0 or p.update - p.renewed_at >= self.course.renew_every
+        if p.schedule is not None and not (due and may_renew(self.backend)):
+            return
+        if p.renewed_at == p.update:
+            return
+        encoded = self.network.encode(parameters, x, self.pool)
+        p.schedule = self.backend.suggest_schedule(self.network.problem(self.network.couplings(parameters), encoded))
+        p.renewed_at = p.update
+
+    def _finish_epoch(self, wall_s: float, cpu_s: float) -> Epoch:
+        p, t = self.position, self.position.tally
+        accuracy = float("nan")
+        if len(self.data.x_validation):
+            accuracy = float((self.predict(self.data.x_validation) == self.data.y_validation).mean())
+            if accuracy > p.best_accuracy:
+                p.best_accuracy, p.best_epoch = accuracy, p.epoch + 1
+                self.best.vector[:] = self.parameters.vector
+        epoch = Epoch(
+            epoch=p.epoch + 1,
+            train_accuracy=t.correct / t.samples,
+            validation_accuracy=accuracy,
+            cost=t.cost / t.samples,
+            mean_free_steps=t.free_steps / t.samples,
+            mean_nudged_steps=t.nudged_steps / max(1, t.num_nudged),
+            max_residual=t.residual,
+            unsettled_fraction=t.num_unsettled / t.settles,
+            num_two_cycles=t.num_two_cycles,
+            num_clipped=t.num_clipped,
+            settles=t.settles,
+            rate=self.update.optimizer.rate_at(p.update / (self.course.epochs * self.num_batches)),
+            weight_rms=float(np.sqrt(np.mean(self.parameters.vector.astype(np.float64) ** 2))),
+            wall_s=wall_s,
+            cpu_s=cpu_s,
+            schedule=_describe(p.schedule),
+        )
+        p.epoch, p.batch, p.tally = p.epoch + 1, 0, Tally()
+        return epoch
+
+    def _out_of_patience(self) -> bool:
+        p, patience = self.position, self.course.patience
+        return patience is not None and p.best_epoch > 0 and p.epoch - p.best_epoch >= patience
+
+    def result(self) -> Parameters:
+        """Return the parameters to use: the last, or the best on validation data where the course says so."""
+        return self.best if self.course.keep_best and self.position.best_epoch else self.parameters
+
+    def save(self) -> None:
+        """Write the checkpoint.
+
+        Raises:
+            CheckpointError: it cannot be written; the last good one is kept.
+        """
+        self._saved_at = time.monotonic()
+        if self.path is None:
+            return
+        p = self.position
+        data = {
+            "identity": self.identity,
+            "position": {k: v for k, v in asdict(p).items() if k != "schedule"},
+            "schedule": _schedule_data(p.schedule),
+        }
+        arrays = {"parameters": self.parameters.vector, "best": self.best.vector, **self.update.state()}
+        checkpoint.save(self.path, arrays, data)
+
+    def resume(self) -> str | None:
+        """Take up the run where its checkpoint left off.
+
+        Returns:
+            What was wrong with the newest file, when the one before it had to be used.
+
+        Raises:
+            CheckpointError: no checkpoint can be read, or it belongs to another configuration.
+        """
+        assert self.path is not None
+        found = checkpoint.load(self.path)
+        theirs = found.data["identity"]
+        if theirs != self.identity:
+            changed = sorted(k for k in {*theirs, *self.identity} if theirs.get(k) != self.identity.get(k))  # type: ignore[attr-defined,misc]
+            raise CheckpointError(
+                f"the checkpoint was made with another {', '.join(changed)}: resume with the same configuration, or start a new run"
+            )
+        self.parameters.vector[:] = found.arrays["parameters"]
+        self.best.vector[:] = found.arrays["best"]
+        self.update.restore({k: np.asarray(found.arrays[k]) for k in ("first", "second", "num_steps")})
+        position = dict(found.data["position"])  # type: ignore[call-overload]
+        position["tally"] = Tally(**position["tally"])
+        self.position = Position(**position, schedule=_schedule_from(found.data["schedule"]))
+        return found.warning
+
+
+def predict(
+    network: Network, backend: Backend, parameters: Parameters, x: Floats, *, estimator: Estimator,
+    schedule: Schedule | None, seed: int, pool: Pool, batch: int = 1000,
+) -> NDArray[np.int64]:  # fmt: skip
+    """Return the classes (b,) that the free states of inputs (b, inputs) stand for."""
+    couplings = network.couplings(parameters)
+    out = np.empty(len(x), np.int64)
+    for first in range(0, len(x), batch):
+        part = x[first : first + batch]
+        free = settle_free(
+            estimator, network, backend, couplings, network.encode(parameters, part, pool),
+            seed=_settle_seed(seed, first + 2**40), schedule=schedule,
+        )  # fmt: skip
+        out[first : first + batch] = network.predict(parameters, chosen(estimator, free))
+    return out
+
+
+def _settle_seed(seed: int, update: int) -> int:
+    """Return the seed of the settles of one update."""
+    return int(np.random.SeedSequence([seed, 2, update]).generate_state(1, np.uint32)[0])
+
+
+def _schedule_data(schedule: Schedule | None) -> dict[str, object] | None:
+    return None if schedule is None else {"kind": type(schedule).__name__, **asdict(schedule)}
+
+
+def _schedule_from(data: object) -> Schedule | None:
+    if data is None:
+        return None
+    fields = dict(data)  # type: ignore[call-overload]
+    if fields.pop("kind") == "Annealing":
+        return Annealing(tuple(fields["betas"]))
+    fields["damping"] = tuple(fields["damping"])
+    return Relaxation(**fields)
+
+
+def _describe(schedule: Schedule | None) -> str:
+    """Return a schedule in a few words."""
+    if isinstance(schedule, Annealing):
+        return f"{len(schedule.betas)} sweeps, beta {schedule.betas[0]:.3g} to {schedule.betas[-1]:.3g}"
+    if isinstance(schedule, Relaxation):
+        return f"{schedule.order}, dt {schedule.dt:.3g}, damping {schedule.damping[0]:.3g}"
+    return "none"

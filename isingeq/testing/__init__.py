@@ -1,0 +1,15 @@
+"""Conformance suite for backends, the plain twins it compares with, and broken backends that it catches."""
+
+from isingeq.testing.conformance import BackendConformance, run_conformance
+from isingeq.testing.outcome import CheckResult, NotApplicable
+from isingeq.testing.reference import PlainAnnealer, PlainRelaxation, PlainSampler
+
+__all__ = [
+    "BackendConformance",
+    "CheckResult",
+    "NotApplicable",
+    "PlainAnnealer",
+    "PlainRelaxation",
+    "PlainSampler",
+    "run_conformance",
+]

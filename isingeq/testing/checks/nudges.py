@@ -1,0 +1,99 @@
+"""Terms have their effect: the answer is as claimed for the energy with the terms added."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from isingeq.backend import Backend, SettleRequest
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, total_gradient
+from isingeq.testing import instances
+from isingeq.testing.outcome import NotApplicable, expect
+from isingeq.testing.promises import claimed_problem, expect_claim, settle_as_claimed
+
+
+def check_linear_nudge_acts_as_a_field(backend: Backend) -> None:
+    """With a constant force the answer is as claimed for E − Σ f s."""
+    _check(backend, LinearNudge)
+
+
+def check_quadratic_nudge_acts_as_a_spring(backend: Backend) -> None:
+    """With strengths of both signs in one call, each row is as claimed for its own E + spring."""
+    _check(backend, QuadraticNudge)
+
+
+def check_quadratic_nudge_pulls_outputs_to_their_targets(backend: Backend) -> None:
+    """Rows with positive strength end nearer to their targets than free, rows with negative strength farther."""
+    problem = claimed_problem(backend)
+    term = _terms(backend, QuadraticNudge)[0]
+    assert isinstance(term, QuadraticNudge)
+    free, nudged = (settle_as_claimed(backend, problem, terms=terms).mean() for terms in ((), (term,)))
+
+    def distance(states: np.ndarray) -> np.ndarray:
+        return np.asarray(((states[:, slice(*term.units)] - term.targets) ** 2).sum(axis=1))
+
+    away = (distance(nudged) - distance(free)) * term.strength
+    expect((away <= 1e-4).all(), "a nudge of positive strength moved the outputs away from the target, or the reverse")
+    expect((away < -1e-3).any(), "a nudge did not move the outputs at all")
+
+
+def check_clamp_holds_its_units(backend: Backend) -> None:
+    """Clamped units have exactly their values, and the others are as claimed for them."""
+    problem = claimed_problem(backend)
+    term = _terms(backend, Clamp)[0]
+    assert isinstance(term, Clamp)
+    answer = settle_as_claimed(backend, problem, terms=(term,))
+    held = np.broadcast_to(term.values[:, None, :], answer.states.shape)[..., term.mask]
+    expect(np.allclose(answer.states[..., term.mask], held, rtol=0, atol=1e-6), "a clamped unit moved")
+    expect_claim(backend, answer)
+
+
+def check_terms_add_up(backend: Backend) -> None:
+    """All terms that it takes, in one call, act together."""
+    terms = _terms(backend)
+    if len(terms) < 2:
+        raise NotApplicable("takes fewer than two terms")
+    expect_claim(backend, settle_as_claimed(backend, claimed_problem(backend), terms=terms))
+
+
+def check_a_nudge_leaves_no_trace(backend: Backend) -> None:
+    """Free, nudged, free: the second free answer is as claimed for the plain energy."""
+    problem = claimed_problem(backend)
+    for terms in ((), _terms(backend), ()):
+        expect_claim(backend, settle_as_claimed(backend, problem, terms=terms))
+
+
+def check_complex_nudging_is_holomorphic(backend: Backend) -> None:
+    """Complex strengths give stationary complex states, conjugate for conjugate strengths, real for real ones."""
+    c = backend.capabilities
+    if not c.complex_nudging:
+        raise NotApplicable("no complex nudging")
+    smooth = [kind for kind in instances.kinds(c) if kind == "logistic"]
+    if not smooth or QuadraticNudge not in c.terms:
+        raise NotApplicable("no smooth units or no quadratic nudge")
+    problem = instances.make(c, "logistic", rows=1).repeated(3)
+    real = instances.nudges(c, problem)[QuadraticNudge]
+    assert isinstance(real, QuadraticNudge)
+    turn = float(np.abs(real.strength[0])) * np.exp(1j * np.array([1.1, -1.1, 0.0]))
+    term = replace(real, targets=np.tile(real.targets[:1], (3, 1)), strength=turn)
+    request = SettleRequest(problem, (term,), tolerance=1e-6, max_steps=5000, precision="complex128")
+    states = backend.settle(request).states
+    expect(np.iscomplexobj(states), "complex strengths gave real states")
+    slope = float(np.abs(total_gradient(problem, (term,), states)).max())
+    expect(slope <= 1e-3, f"complex states are not stationary: |∂F/∂x| = {slope:.2g}")
+    expect(np.allclose(states[0], states[1].conj(), atol=1e-5), "conjugate strengths do not give conjugate states")
+    expect(np.abs(states[0].imag).max() > 1e-3, "an imaginary strength did not move the states off the real line")
+    expect(np.abs(states[2].imag).max() < 1e-5, "a real strength gave complex states")
+
+
+def _terms(backend: Backend, kind: type | None = None) -> tuple[LinearNudge | QuadraticNudge | Clamp, ...]:
+    problem = claimed_problem(backend)
+    terms = instances.nudges(backend.capabilities, problem)
+    if kind is None and terms:
+        return tuple(terms.values())
+    if kind is None or kind not in terms:
+        raise NotApplicable(f"takes no {'terms' if kind is None else kind.__name__}")
+    return (terms[kind],)
+
+
+def _check(backend: Backend, kind: type) -> None:
+    expect_claim(backend, settle_as_claimed(backend, claimed_problem(backend), terms=_terms(backend, kind)))

@@ -1,0 +1,214 @@
+"""What a backend does not have it refuses by name, and it goes on working afterwards.
+
+CapabilityError for what it lacks, ProblemError for requests that make no sense to anybody.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.backend import Backend, SettleRequest
+from isingeq.couplings import Dense
+from isingeq.errors import CapabilityError, IsingeqError, ProblemError
+from isingeq.problem import Problem
+from isingeq.schedule import Annealing, Relaxation
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
+from isingeq.testing import instances
+from isingeq.testing.outcome import NotApplicable, expect
+from isingeq.units import Layer
+
+MOST_UNITS = 20_000
+"""Above this a problem that is one unit too large is not built."""
+
+
+@dataclass(frozen=True)
+class _UnknownUnit:
+    kind: str = "of an unknown kind"
+    low: float = -1.0
+    high: float = 1.0
+    smooth: bool = False
+
+    def energy(self, s: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.zeros_like(s)
+
+    def slope(self, s: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.zeros_like(s)
+
+
+class _UnknownTerm:
+    def energy(self, states: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.zeros(states.shape[:2])
+
+    def gradient(self, states: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.zeros_like(states)
+
+
+@dataclass(frozen=True)
+class _UnknownSchedule:
+    kind: str = "of an unknown kind"
+
+
+def check_unknown_units_are_refused(backend: Backend) -> None:
+    """A unit kind that is not in `capabilities.units` is refused, alone or in one layer of several."""
+    problem = _any(backend)
+    last = problem.layers[-1]
+    strange = Layer(last.name, last.size, _UnknownUnit())  # type: ignore[arg-type]
+    for layers in ((*problem.layers[:-1], strange), tuple(replace(strange, name=k.name, size=k.size) for k in problem.layers)):
+        mixed = Problem(layers, problem.couplings, problem.fields)
+        _refuses(backend, SettleRequest(mixed), CapabilityError, "a kind of unit that it does not list")
+
+
+def check_units_it_does_not_list_are_refused(backend: Backend) -> None:
+    """Spins, amplitudes and logistic units are refused where they are not in `capabilities.units`."""
+    c = backend.capabilities
+    missing = [kind for kind in ("spin", "amplitude", "logistic") if kind not in c.units]
+    if not missing:
+        raise NotApplicable("holds all three kinds")
+    for kind in missing:
+        problem = instances.make(replace(c, units=frozenset({kind})), kind)
+        _refuses(backend, SettleRequest(problem), CapabilityError, f"{kind} units")
+
+
+def check_unknown_couplings_are_refused(backend: Backend) -> None:
+    """A coupling kind that is not listed is refused, unless anything that lowers to edges will do."""
+    if "edges" in backend.capabilities.couplings:
+        raise NotApplicable("takes whatever lowers to edges")
+    problem = _any(backend)
+    first = problem.couplings[0]
+    assert isinstance(first, Dense)
+    strange = Dense(first.a, first.b, first.J, kind="of an unknown kind")
+    unknown = Problem(problem.layers, (strange, *problem.couplings[1:]), problem.fields)
+    _refuses(backend, SettleRequest(unknown), CapabilityError, "a kind of coupling that it does not list")
+
+
+def check_too_many_units_are_refused(backend: Backend) -> None:
+    """One unit more than `max_units` is refused."""
+    most = backend.capabilities.max_units
+    if most is None or most > MOST_UNITS:
+        raise NotApplicable("no limit on units" if most is None else f"limit above {MOST_UNITS} units")
+    unit = _any(backend).layers[0].unit
+    layers = (Layer("a", most, unit), Layer("b", 1, unit))
+    weak = backend.capabilities.coupling_step or 0.1
+    large = Problem(layers, (Dense((0, most), (most, most + 1), np.full((most, 1), -weak)),), np.zeros((1, most + 1)))
+    _refuses(backend, SettleRequest(large), CapabilityError, f"{most + 1} units, its limit is {most}")
+
+
+def check_unknown_terms_are_refused(backend: Backend) -> None:
+    """Terms that are not in `capabilities.terms` are refused, not left out."""
+    c, problem = backend.capabilities, _any(backend)
+    every = replace(c, terms=frozenset({LinearNudge, QuadraticNudge, Clamp}))
+    for kind, term in instances.nudges(every, problem).items():
+        if kind not in c.terms:
+            _refuses(backend, SettleRequest(problem, (term,)), CapabilityError, f"the term {kind.__name__}")
+    unknown = SettleRequest(problem, (_UnknownTerm(),))  # type: ignore[arg-type]
+    _refuses(backend, unknown, CapabilityError, "an unknown term")
+
+
+def check_unknown_schedules_are_refused(backend: Backend) -> None:
+    """Schedules of kinds that are not in `capabilities.schedules` are refused."""
+    c, problem = backend.capabilities, _any(backend)
+    for schedule in (Annealing((0.7, 1.3)), Relaxation("synchronous", 0.5, (2.0, 1.0)), _UnknownSchedule()):
+        if type(schedule) not in c.schedules:
+            request = SettleRequest(problem, schedule=schedule)  # type: ignore[arg-type]
+            _refuses(backend, request, CapabilityError, f"a schedule of the kind {type(schedule).__name__}")
+
+
+def check_values_out_of_range_are_refused(backend: Backend) -> None:
+    """Fields and couplings beyond their range or between their steps are refused, not clipped or rounded."""
+    c, problem = backend.capabilities, _any(backend)
+    if not any((c.field_range, c.coupling_range, c.field_step, c.coupling_step)):
+        raise NotApplicable("takes any value")
+    for allowed, step, what in (
+        (c.field_range, c.field_step, "field"),
+        (c.coupling_range, c.coupling_step, "coupling"),
+    ):
+        wrong = [] if allowed is None else [allowed[1] + (step or 0.5), allowed[0] - (step or 0.5)]
+        wrong += [] if step is None else [0.5 * step]
+        for value in wrong:
+            changed = _with_a_field(problem, value) if what == "field" else _with_a_coupling(problem, value)
+            _refuses(backend, SettleRequest(changed), CapabilityError, f"a {what} of {value:g}")
+
+
+def check_wrong_initial_states_are_refused(backend: Backend) -> None:
+    """Initial states of a wrong shape are refused; all of them where `warm_start` is False."""
+    problem = _any(backend)
+    good = instances.states(problem, np.random.default_rng(1), 2)
+    if not backend.capabilities.warm_start:
+        _refuses(backend, SettleRequest(problem, reads=2, initial=good), CapabilityError, "initial states")
+        return
+    for wrong in (good[:, :1], good[:-1], good[..., :-1], good[0], good[:, 0]):
+        request = SettleRequest(problem, reads=2, initial=wrong)
+        _refuses(backend, request, ProblemError, f"initial states of shape {wrong.shape} for {good.shape}")
+
+
+def check_unknown_modes_are_refused(backend: Backend) -> None:
+    """A trace or complex arithmetic is refused where it is not claimed."""
+    c, problem = backend.capabilities, _any(backend)
+    if c.traces and c.complex_nudging:
+        raise NotApplicable("has traces and complex nudging")
+    if not c.traces:
+        _refuses(backend, SettleRequest(problem, trace=True), CapabilityError, "a request for a trace")
+    if not c.complex_nudging:
+        _refuses(backend, SettleRequest(problem, precision="complex128"), CapabilityError, "complex arithmetic")
+
+
+def check_senseless_counts_are_refused(backend: Backend) -> None:
+    """No reads, no steps and a tolerance that is negative or NaN are refused."""
+    request = SettleRequest(_any(backend))
+    for change in ({"reads": 0}, {"max_steps": 0}, {"tolerance": -1.0}, {"tolerance": float("nan")}):
+        _refuses(backend, replace(request, **change), ProblemError, str(change))  # type: ignore[arg-type]
+
+
+def check_a_misshapen_clamp_is_refused(backend: Backend) -> None:
+    """A clamp whose mask or values do not fit the problem is refused."""
+    if Clamp not in backend.capabilities.terms:
+        raise NotApplicable("takes no Clamp")
+    problem = _any(backend)
+    mask, values = np.zeros(problem.n, bool), np.ones((problem.batch, problem.n))
+    for clamp in (Clamp(mask[:-1], values), Clamp(mask, values[:-1])):
+        _refuses(backend, SettleRequest(problem, (clamp,)), ProblemError, "a clamp of the wrong shape")
+
+
+def check_a_refusal_leaves_it_working(backend: Backend) -> None:
+    """The same question has the same answer before and after a refusal."""
+    problem = _any(backend)
+    request = SettleRequest(problem, schedule=backend.suggest_schedule(problem), seed=7)
+    before = backend.settle(request)
+    _refuses(backend, SettleRequest(problem, (_UnknownTerm(),)), CapabilityError, "an unknown term")  # type: ignore[arg-type]
+    after = backend.settle(request)
+    if before.provenance.kind != "real":
+        expect(np.array_equal(before.states, after.states), "another answer to the same question after a refusal")
+
+
+def _any(backend: Backend) -> Problem:
+    return instances.make(backend.capabilities, instances.kinds(backend.capabilities)[0])
+
+
+def _refuses(backend: Backend, request: SettleRequest, wanted: type[IsingeqError], what: str) -> None:
+    """Assert that settling raises `wanted` with a message of one line."""
+    try:
+        backend.settle(request)
+    except wanted as error:
+        message = str(error)
+        expect(message and "\n" not in message, f"refusing {what}, its message {message!r} is not one line")
+    except Exception as error:
+        raise AssertionError(
+            f"given {what} it raised {type(error).__name__} ({error}), need {wanted.__name__}: call check_request first"
+        ) from error
+    else:
+        raise AssertionError(f"accepted {what}, need {wanted.__name__}: call check_request first")
+
+
+def _with_a_field(problem: Problem, value: float) -> Problem:
+    fields = problem.fields.copy()
+    fields[-1, -1] = value
+    return problem.with_fields(fields)
+
+
+def _with_a_coupling(problem: Problem, value: float) -> Problem:
+    first, *others = problem.couplings
+    assert isinstance(first, Dense)
+    J = first.J.copy()
+    J[-1, -1] = value
+    return Problem(problem.layers, (Dense(first.a, first.b, J), *others), problem.fields)
