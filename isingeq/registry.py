@@ -52,6 +52,15 @@ def names() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
+def options(name: str) -> list[str]:
+    """Return the options that a backend takes in its SPEC.
+
+    Raises:
+        ConfigError: unknown name.
+    """
+    return list(_options(_load(name)))
+
+
 def open_backend(text: str) -> Backend:
     """Open the backend that a SPEC names.
 
@@ -72,22 +81,26 @@ def _load(name: str) -> Callable[..., Backend]:
         raise ConfigError(f"no backend is called {name!r}; {hint}")
     try:
         factory: Callable[..., Backend] = points[name].load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise ConfigError(f"backend {name!r} cannot be loaded: {error}") from error
     return factory
 
 
 def _typed_options(spec: Spec, factory: Callable[..., Backend]) -> Iterator[tuple[str, object]]:
     """Turn option texts into the types that the factory's keyword-only parameters are annotated with."""
-    parameters = {
-        key: p for key, p in inspect.signature(factory).parameters.items() if p.kind is p.KEYWORD_ONLY
-    }
+    parameters = _options(factory)
     for key, text in spec.options.items():
         if key not in parameters:
             near = difflib.get_close_matches(key, parameters, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(parameters) or 'no options'}"
             raise ConfigError(f"backend {spec.name!r} has no option {key!r}; {hint}")
         yield key, _convert(spec.name, key, text, parameters[key].annotation)
+
+
+def _options(factory: Callable[..., Backend]) -> dict[str, inspect.Parameter]:
+    return {
+        key: p for key, p in inspect.signature(factory).parameters.items() if p.kind is p.KEYWORD_ONLY
+    }
 
 
 def _convert(name: str, key: str, text: str, wanted: object) -> object:

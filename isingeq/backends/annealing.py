@@ -30,6 +30,8 @@ from isingeq.problem import Problem, lower
 from isingeq.schedule import Annealing
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
 
+_LIBRARY = f"dwave-samplers {version('dwave-samplers')}"  # looking it up takes a millisecond
+
 
 @dataclass(slots=True)
 class Annealer:
@@ -130,7 +132,7 @@ class Annealer:
         states[..., ~held] = spins
         states[..., held] = values[:, None, held]
         details = {
-            "library": f"dwave-samplers {version('dwave-samplers')}",
+            "library": _LIBRARY,
             "acceptance": acceptance,
             "sweeps": len(betas),
             "betas": [betas[0], betas[-1]],

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import numba
 import numpy as np
@@ -18,17 +19,17 @@ from isingeq.backend import (
     Trace,
     check_request,
 )
-from isingeq.backends.layout import Layout, fold_terms
+from isingeq.backends.layout import Folded, Layout, fold_terms
 from isingeq.errors import BackendError, DivergenceError
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.pool import Pool
-from isingeq.kernels.relax import Motion, relax_tiles
+from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
 from isingeq.machines.conjugate import Conjugate, critical
 from isingeq.machines.curvature import smallest_curvature
 from isingeq.machines.hopfield import Hopfield, Update
 from isingeq.machines.machine import Machine, Noise
 from isingeq.problem import Problem
-from isingeq.schedule import Relaxation
+from isingeq.schedule import Order, Relaxation
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
 
 Floats = NDArray[np.floating]
@@ -36,7 +37,7 @@ Floats = NDArray[np.floating]
 _DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
-@dataclass(slots=True)
+@dataclass
 class Simulator:
     """A relaxing machine, simulated in numba; samples are split over threads.
 
@@ -50,13 +51,13 @@ class Simulator:
     machine: Machine
     threads: int = 1
     _pool: Pool | None = field(init=False, repr=False)
-    _layout: tuple[tuple[object, ...], Layout] | None = field(default=None, repr=False)
+    _layout: tuple[object, Layout] | None = field(default=None, repr=False)
     _forces: tuple[tuple[object, ...], Floats] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._pool = Pool(self.threads)
 
-    @property
+    @cached_property
     def capabilities(self) -> Capabilities:
         """Amplitudes, dense couplings between layers, every term; fixed points."""
         noisy = self.machine.noise != Noise()
@@ -94,7 +95,7 @@ class Simulator:
         assert isinstance(schedule, Relaxation)
         run = _Run(self, request, schedule)
         trace = run.traced() if request.trace else run.steps_to(request.max_steps)
-        if not np.isfinite(run.residual).all():
+        if not np.isfinite(run.found.residual).all():
             raise DivergenceError(
                 f"{self.name} diverged within {request.max_steps} steps (dt {schedule.dt:g}): "
                 "lower dt, the nudging or the learning rate"
@@ -102,11 +103,11 @@ class Simulator:
         shape = (request.problem.batch, request.reads)
         return Equilibrium(
             request=request,
-            states=run.states.reshape(*shape, -1),
+            states=run.found.states.reshape(*shape, -1),
             provenance=Provenance(self.name, "simulated", request.seed, self._details(schedule)),
-            residual=run.residual.reshape(shape),
-            steps=run.steps.reshape(shape),
-            two_cycle=run.two_cycle.reshape(shape),
+            residual=run.found.residual.reshape(shape),
+            steps=run.found.steps.reshape(shape),
+            two_cycle=run.found.two_cycle.reshape(shape),
             timing=Timing(host_s=time.perf_counter() - started),
             trace=trace,
         )
@@ -117,17 +118,18 @@ class Simulator:
             self._pool.close()
         self._pool = None
 
-    def layout(self, problem: Problem) -> Layout:
+    def layout(self, problem: Problem, order: Order) -> Layout:
         """Return the layout of a problem, made once per structure."""
-        if self._layout is None or self._layout[0] != problem.structure:
-            self._layout = (problem.structure, Layout.of(problem))
+        key = (problem.structure, order)
+        if self._layout is None or self._layout[0] != key:
+            self._layout = (key, Layout.of(problem, order))
         return self._layout[1]
 
-    def forces(self, problem: Problem, dtype: type) -> Floats:
+    def forces(self, problem: Problem, layout: Layout, dtype: type) -> Floats:
         """Return the couplings as forces, made once per version."""
         key = (problem.structure, problem.version, dtype)
         if self._forces is None or self._forces[0] != key:
-            self._forces = (key, self.layout(problem).forces(problem, dtype))
+            self._forces = (key, layout.forces(problem, dtype))
         return self._forces[1]
 
     def _details(self, schedule: Relaxation) -> Mapping[str, object]:
@@ -140,42 +142,41 @@ class _Run:
     def __init__(self, simulator: Simulator, request: SettleRequest, schedule: Relaxation) -> None:
         problem, machine = request.problem, simulator.machine
         dtype = _DTYPES[request.precision]
+        reads, rows = request.reads, problem.batch * request.reads
         folded = fold_terms(problem, request.terms, dtype)
         rng = np.random.default_rng(request.seed)
-        rows = problem.batch * request.reads
         self.simulator, self.request, self.schedule = simulator, request, schedule
-        w = simulator.forces(problem, dtype)
+        layout = simulator.layout(problem, schedule.order)
+        w = simulator.forces(problem, layout, dtype)
         if machine.noise.weight > 0:
             w = (w * (1 + machine.noise.weight * rng.standard_normal(w.shape))).astype(dtype)
-        layout = simulator.layout(problem)
         self.net = layout.net._replace(
             w=w, boxes=layout.net.boxes.astype(dtype), springy=folded.springy, frozen=folded.frozen
         )
-        self.forces = np.repeat(folded.forces, request.reads, axis=0)
-        self.spring = np.repeat(folded.spring, request.reads)
-        if request.initial is None:
-            low, high = problem.bounds
-            start = np.broadcast_to(np.clip(0.0, low, high), (rows, problem.n))
-        else:
-            start = request.initial.reshape(rows, problem.n)
-        if folded.held is not None:
-            held = np.repeat(folded.held, request.reads, axis=0)
-            clamped = np.repeat(folded.frozen.astype(bool), [layer.size for layer in problem.layers])
-            start = np.where(clamped, held, start)
-        self.states = np.array(start, dtype=dtype, order="C")
-        random = getattr(machine, "momentum", 0.0) if not request.nudged else 0.0
-        keep_momentum = request.trace or random > 0
-        self.momentum = np.zeros((rows if keep_momentum else 0, problem.n), dtype)
+        random = 0.0 if request.nudged else getattr(machine, "momentum", 0.0)
+        momentum = np.zeros((rows if request.trace or random > 0 else 0, problem.n), dtype)
         if random > 0:
-            self.momentum += random * rng.standard_normal(self.momentum.shape)
-        self.steps = np.zeros(rows, np.int64)
-        self.residual = np.zeros(rows, np.float64)
-        self.two_cycle = np.zeros(rows, np.bool_)
+            momentum += random * rng.standard_normal(momentum.shape)
+        self.batch = Batch(
+            fields=_per_read(problem.fields.astype(dtype, copy=False), reads),
+            force=_per_read(folded.force, reads),
+            spring=_per_read(folded.spring, reads),
+            ease=_per_read(machine.ease(folded.spring), reads),
+            targets=_per_read(folded.targets, reads),
+            start=_start(request, folded, dtype),
+            momentum=momentum,
+        )
+        self.found = Found(
+            states=np.empty((rows, problem.n), dtype),
+            steps=np.zeros(rows, np.int64),
+            residual=np.zeros(rows, np.float64),
+            two_cycle=np.zeros(rows, np.bool_),
+        )
         self.grid = machine.grid(schedule, request.max_steps, free=not request.nudged)
 
     def steps_to(self, last: int, first: int = 0) -> None:
         """Run the steps `first` … `last` − 1 on all samples."""
-        noise, grid, rows = self.simulator.machine.noise, self.grid, len(self.states)
+        noise, grid = self.simulator.machine.noise, self.grid
         motion = Motion(
             keep=grid.keep[first:last],
             ramp=grid.ramp[first:last],
@@ -189,30 +190,31 @@ class _Run:
         )
         assert self.simulator._pool is not None
         self.simulator._pool.split(
-            -(-rows // LANES),
-            lambda a, b: relax_tiles(
-                a, b, self.net, motion, self.forces, self.states, self.momentum, self.spring,
-                self.states, self.steps, self.residual, self.two_cycle,
-            ),
-        )  # fmt: skip
+            -(-len(self.found.steps) // LANES),
+            lambda a, b: relax_tiles(a, b, self.net, motion, self.batch, self.found),
+        )
 
     def traced(self) -> Trace:
         """Run step by step and write down energy, kinetic energy, residual and contraction."""
         problem, request = self.request.problem, self.request
         shape = (problem.batch, request.reads, problem.n)
         rows = []
-        total = np.zeros_like(self.steps)
+        found, total = self.found, np.zeros_like(self.found.steps)
+        low, high = problem.bounds
+        before = np.broadcast_to(np.clip(0.0, low, high), found.states.shape)
         for step in range(request.max_steps):
-            before = self.states.copy()
+            if step or request.initial is not None:
+                before = self.batch.start
             self.steps_to(step + 1, step)
-            total += self.steps
-            at = Equilibrium(request, self.states.reshape(shape).copy(), Provenance("", "simulated", 0))
-            kinetic = 0.5 * (self.momentum.astype(np.float64) ** 2).sum(axis=1)
+            total += found.steps
+            at = Equilibrium(request, found.states.reshape(shape).copy(), Provenance("", "simulated", 0))
+            kinetic = 0.5 * (self.batch.momentum.astype(np.float64) ** 2).sum(axis=1)
             rows.append((at.energies.mean(axis=1), kinetic.reshape(shape[:2]).mean(axis=1),
-                         self.residual.reshape(shape[:2]).max(axis=1), self._contraction(before, step)))  # fmt: skip
-            if (self.steps == 0).all():
+                         found.residual.reshape(shape[:2]).max(axis=1), self._contraction(before, step)))  # fmt: skip
+            self.batch = self.batch._replace(start=found.states.copy())
+            if (found.steps == 0).all():
                 break
-        self.steps[:] = total
+        found.steps[:] = total
         return Trace(*(np.array(column) for column in zip(*rows, strict=True)))
 
     def _contraction(self, before: Floats, step: int) -> Floats:
@@ -232,6 +234,28 @@ class _Run:
             matrix = (np.eye(problem.n) * (1 - factor) - factor * coupling)[np.ix_(free, free)]
             out[sample] = -np.linalg.slogdet(matrix)[1] / max(1, free.sum())
         return out
+
+
+def _start(request: SettleRequest, folded: Folded, dtype: type) -> Floats:
+    """Return where each read starts (b·r, n), clamped units at their values; (0, n) for the machine's own start."""
+    problem = request.problem
+    rows = problem.batch * request.reads
+    if request.initial is None and folded.held is None:
+        return np.zeros((0, problem.n), dtype)
+    if request.initial is None:
+        low, high = problem.bounds
+        start = np.broadcast_to(np.clip(0.0, low, high), (rows, problem.n))
+    else:
+        start = request.initial.reshape(rows, problem.n)
+    if folded.held is not None:
+        clamped = np.repeat(folded.frozen.astype(bool), [layer.size for layer in problem.layers])
+        start = np.where(clamped, _per_read(folded.held, request.reads), start)
+    return np.ascontiguousarray(start, dtype)
+
+
+def _per_read(rows: Floats, reads: int) -> Floats:
+    """Return rows (b, …) as (b·r, …)."""
+    return np.repeat(rows, reads, axis=0) if reads > 1 else rows
 
 
 def hopfield(

@@ -24,7 +24,7 @@ _I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
 
 
-class _Vectors:
+class Vectors:
     """Loads, stores and arithmetic on vectors of LANES numbers of one type."""
 
     def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
@@ -88,8 +88,14 @@ class _Vectors:
         return carried
 
 
-def _relax(rows: int) -> Any:
-    """Build the step for `rows` units at a time."""
+def _relax(rows: int, *, momentum: bool, measured: bool) -> Any:
+    """Build the step for `rows` units at a time.
+
+    Args:
+        rows: units whose sums are held in registers together.
+        momentum: carry momenta; without, x ← clip(x + kick drift f).
+        measured: find residuals and let units rest; without, every unit of every lane moves.
+    """
 
     @intrinsic
     def relax(typing, x, y, h, seen, w, links, first, last, unit, row, spring, lanes, numbers):  # type: ignore[no-untyped-def]
@@ -98,19 +104,20 @@ def _relax(rows: int) -> Any:
 
         def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
             x_, y_, h_, seen_, w_, links_, first_, last_, unit_, row_, spring_, lanes_, numbers_ = args
-            v = _Vectors(context, builder, x.dtype)
-            zero, four = ir.Constant(_I64, 0), ir.Constant(_I64, 4)
+            v = Vectors(context, builder, x.dtype)
+            zero, five = ir.Constant(_I64, 0), ir.Constant(_I64, 5)
             index = [ir.Constant(_I64, q) for q in range(rows)]
             weights = context.make_array(w)(context, builder, w_).data
             link_data = context.make_array(links)(context, builder, links_).data
-            states = v.pointer(seen, seen_, zero)
+            new, old = v.pointer(x, x_, zero), v.pointer(seen, seen_, zero)
 
             def add_link(number, sums):  # type: ignore[no-untyped-def]
-                at = builder.mul(builder.add(first_, number), four)
-                start, stride, count, source = (
+                at = builder.mul(builder.add(first_, number), five)
+                start, stride, count, source, before = (
                     builder.load(builder.gep(link_data, [builder.add(at, ir.Constant(_I64, c))]))
-                    for c in range(4)
+                    for c in range(5)
                 )
+                states = builder.select(builder.icmp_signed("!=", before, zero), old, new)
                 begin = builder.gep(weights, [builder.add(start, builder.mul(unit_, stride))])
                 offset = [builder.mul(stride, q) for q in index]
 
@@ -129,7 +136,9 @@ def _relax(rows: int) -> Any:
             stiffness, keep, kick, drift, ramp, low, high, tolerance = (v.spread(s) for s in number)
             per_lane = v.pointer(lanes, lanes_, zero)
             active, worst, moved = (v.load(per_lane, ir.Constant(_I64, c)) for c in range(3))
-            added = v.load(v.pointer(spring, spring_, zero), zero)
+            springs = v.pointer(spring, spring_, zero)
+            added, ease = (v.load(springs, ir.Constant(_I64, c)) for c in range(2))
+            kick = builder.fmul(kick, ease)
             negative, against = builder.fneg(builder.fadd(stiffness, added)), builder.fneg(ramp)
             on = builder.fcmp_ordered(">", active, v.fill(0.0))
             xs, ys = v.pointer(x, x_, row_), v.pointer(y, y_, row_)
@@ -138,27 +147,33 @@ def _relax(rows: int) -> Any:
                 capped = builder.select(builder.fcmp_ordered(">", a, high), high, a)
                 return builder.select(builder.fcmp_ordered("<", capped, low), low, capped)
 
+            stride = builder.fmul(kick, drift)
             for q, z in zip(index, forces, strict=True):
-                position, momentum = v.load(xs, q), v.load(ys, q)
+                position = v.load(xs, q)
                 force = v.call("fma", negative, position, z)
-                gap = v.call("fabs", builder.fsub(position, clip(builder.fadd(position, force))))
-                pushed = v.call("fma", against, position, force)
-                following = v.call("fma", kick, pushed, builder.fmul(keep, momentum))
-                aim = v.call("fma", drift, following, position)
+                if momentum:
+                    pushed = v.call("fma", against, position, force)
+                    following = v.call("fma", kick, pushed, builder.fmul(keep, v.load(ys, q)))
+                    aim = v.call("fma", drift, following, position)
+                else:
+                    aim = v.call("fma", stride, force, position)
                 walled = clip(aim)
-                reach = v.call("fabs", builder.fsub(walled, position))
-                busy = builder.or_(
-                    builder.fcmp_unordered(">=", gap, tolerance), builder.fcmp_unordered(">=", reach, tolerance)
-                )
-                go = builder.and_(busy, on)
-                stopped = builder.fcmp_unordered("!=", aim, walled)
-                kept = builder.select(stopped, v.fill(0.0), following)
-                v.store(builder.select(go, walled, position), xs, q)
-                v.store(builder.select(go, kept, momentum), ys, q)
-                worst = builder.select(builder.fcmp_unordered("<=", gap, worst), worst, gap)
-                moved = builder.select(go, v.fill(1.0), moved)
-            v.store(worst, per_lane, ir.Constant(_I64, 1))
-            v.store(moved, per_lane, ir.Constant(_I64, 2))
+                if measured:
+                    gap = v.call("fabs", builder.fsub(position, clip(builder.fadd(position, force))))
+                    reach = v.call("fabs", builder.fsub(walled, position))
+                    busy = builder.or_(
+                        builder.fcmp_unordered(">=", gap, tolerance), builder.fcmp_unordered(">=", reach, tolerance)
+                    )
+                    go = builder.and_(busy, on)
+                    worst = builder.select(builder.fcmp_unordered("<=", gap, worst), worst, gap)
+                    moved = builder.select(go, v.fill(1.0), moved)
+                v.store(builder.select(go, walled, position) if measured else walled, xs, q)
+                if momentum:
+                    kept = builder.select(builder.fcmp_unordered("!=", aim, walled), v.fill(0.0), following)
+                    v.store(builder.select(go, kept, v.load(ys, q)) if measured else kept, ys, q)
+            if measured:
+                v.store(worst, per_lane, ir.Constant(_I64, 1))
+                v.store(moved, per_lane, ir.Constant(_I64, 2))
             return context.get_dummy_value()
 
         return signature, generate
@@ -166,14 +181,35 @@ def _relax(rows: int) -> Any:
     return relax
 
 
-_many, _two, _one = _relax(ROWS), _relax(2), _relax(1)
+def _relax_layer(*, momentum: bool, measured: bool) -> Any:
+    """Build the step of one layer; see `relax_layer`."""
+    many, two, one = (_relax(rows, momentum=momentum, measured=measured) for rows in (ROWS, 2, 1))
+
+    @njit
+    def layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
+        unit = 0
+        while unit + ROWS <= size:
+            many(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
+            unit += ROWS
+        while unit + 2 <= size:
+            two(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
+            unit += 2
+        if unit < size:
+            one(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
+
+    return layer
+
+
+_blind = _relax_layer(momentum=False, measured=False)
+_overdamped = _relax_layer(momentum=False, measured=True)
+_conjugate = _relax_layer(momentum=True, measured=True)
 
 
 @njit
-def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
+def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers, look):  # type: ignore[no-untyped-def]
     """Step the units of one layer.
 
-    With z = h + Σ_links w · seen and f = z − (stiffness + spring) x, lane by lane:
+    With z = h + Σ_links w · x and f = z − (stiffness + spring) x, lane by lane:
 
         y ← keep y + kick (f − ramp x)        x ← clip(x + drift y)        y ← 0 where the wall was met
 
@@ -181,26 +217,25 @@ def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, 
 
     Args:
         x: panel of positions, changed.
-        y: panel of momenta, changed.
+        y: panel of momenta, changed; left alone where keep and ramp are 0.
         h: panel of forces that stay: minus the fields.
-        seen: panel of positions that the couplings see: x itself, or a copy for synchronous steps.
+        seen: panel of the positions before the step, for links that want them.
         w: couplings as forces (minus the problem's), flat.
-        links: per link start in `w`, stride between rows, length of a row, first row of `seen`.
+        links: per link start in `w`, stride between rows, length of a row, first row of the source, and 1 to read
+            the source from `seen` instead of `x`.
         first: first link of the layer.
         last: one past its last link.
         row: first unit of the layer.
         size: units in the layer.
-        spring: (LANES,) stiffness that a nudge adds.
+        spring: 2 rows: stiffness that a nudge adds, and the factor on the kick that goes with it.
         lanes: 3 rows: active (1 where the sample still moves), residual (raised to the largest
             |x − clip(x + f)|, NaN included) and moved (set to 1 where any unit moved).
         numbers: stiffness, keep, kick, drift, ramp, low, high, tolerance.
+        look: fill in residuals although the tolerance is 0, where no unit ever rests.
     """
-    unit = 0
-    while unit + ROWS <= size:
-        _many(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
-        unit += ROWS
-    while unit + 2 <= size:
-        _two(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
-        unit += 2
-    if unit < size:
-        _one(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
+    if numbers[1] != 0.0 or numbers[4] != 0.0:
+        _conjugate(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)
+    elif numbers[7] > 0.0 or look:
+        _overdamped(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)
+    else:
+        _blind(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)

@@ -4,6 +4,9 @@ Two busy thread pools fight for the same cores, so BLAS is bound to one thread w
 samples are split over the pool instead.
 """
 
+import ctypes
+import functools
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,11 +17,21 @@ from threadpoolctl import threadpool_limits
 Floats = NDArray[np.floating]
 
 
+@functools.cache
+def keep_freed_memory() -> None:
+    """Have glibc hand the same pages out again: fresh ones cost more than the arithmetic of a small batch."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        mmap_threshold, trim_threshold, most = -3, -1, 2**30
+        libc.mallopt(mmap_threshold, most)
+        libc.mallopt(trim_threshold, most)
+
+
 class Pool:
     """A fixed number of threads that share work cut into contiguous pieces."""
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
+        keep_freed_memory()
         self._limits = threadpool_limits(limits=1)
         self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
 

@@ -18,11 +18,13 @@ class Net(NamedTuple):
 
     Attributes:
         w: couplings as forces (minus the problem's), every matrix once per direction, flat.
-        links: per link start in `w`, stride between rows, length of a row, first unit of the source.
+        links: per link start in `w`, stride between rows, length of a row, first unit of the source, and 1 where
+            the source is to be seen as it was before the step.
         first_link: per layer its first link, and one past the last.
         rows: first unit of each layer.
         sizes: units of each layer.
-        colours: order of update of each layer; layers of one colour are not coupled.
+        order: layers in the order of their updates.
+        seen: 1 for layers that some link wants as they were before the step.
         boxes: per layer stiffness, low, high; time runs in units of 1 / stiffness.
         springy: 1 for the layer that a nudge's spring acts on.
         frozen: 1 for layers that stay where they start.
@@ -33,7 +35,8 @@ class Net(NamedTuple):
     first_link: Ints
     rows: Ints
     sizes: Ints
-    colours: Ints
+    order: Ints
+    seen: Ints
     boxes: Floats
     springy: Ints
     frozen: Ints
@@ -48,7 +51,7 @@ class Motion(NamedTuple):
         kick: force to momentum.
         drift: momentum to position.
         tolerance: residual and reach below which a unit rests.
-        synchronous: 1 when all layers see the state before the step.
+        synchronous: 1 when all layers see the state before the step, so that 2-cycles are possible.
         force_noise: standard deviation added to every force at every step.
         state_noise: standard deviation added to every position after every step.
         seed: of the noise.
@@ -78,40 +81,106 @@ class Panels(NamedTuple):
     numbers: Floats
 
 
+class Batch(NamedTuple):
+    """What differs from sample to sample.
+
+    Attributes:
+        fields: of the problem (b, n), in its own sign.
+        force: added by a nudge (b, n), or (0, n).
+        spring: stiffness that a nudge adds on the springy layer (b,).
+        ease: factor on the step of the springy layer (b,).
+        targets: of the springs (b, k), or (0, k).
+        start: positions to start from (b, n), or (0, n) to start at the point of the box next to 0.
+        momentum: to start from (b, n), overwritten with the last; or (0, n) to start at rest.
+    """
+
+    fields: Floats
+    force: Floats
+    spring: Floats
+    ease: Floats
+    targets: Floats
+    start: Floats
+    momentum: Floats
+
+
+class Found(NamedTuple):
+    """What is written, sample by sample: states (b, n), steps that moved, exact residual, 2-cycle or not, each (b,)."""
+
+    states: Floats
+    steps: Ints
+    residual: Floats
+    two_cycle: NDArray[np.bool_]
+
+
 @njit(cache=True)
-def _load(p, tile, forces, start, momentum, spring):  # type: ignore[no-untyped-def]
+def _load(p, tile, net, batch):  # type: ignore[no-untyped-def]
     """Fill the panels with the samples of a tile; the last sample fills up the last tile."""
-    b, n = forces.shape
+    _to_panel(p.h, batch.fields, tile, -1.0)
+    last = batch.fields.shape[0] - 1
     for lane in range(LANES):
-        s = min(tile * LANES + lane, b - 1)
-        for i in range(n):
-            p.x[i * LANES + lane] = start[s, i]
-            p.h[i * LANES + lane] = forces[s, i]
-        if momentum.shape[0]:
-            for i in range(n):
-                p.y[i * LANES + lane] = momentum[s, i]
-        p.spring[lane] = spring[s]
-    if not momentum.shape[0]:
+        s = min(tile * LANES + lane, last)
+        p.spring[lane], p.spring[LANES + lane] = batch.spring[s], batch.ease[s]
+        if batch.force.shape[0]:
+            for i in range(batch.force.shape[1]):
+                p.h[i * LANES + lane] += batch.force[s, i]
+        if batch.targets.shape[0]:
+            for layer in range(net.sizes.size):
+                if net.springy[layer]:
+                    for k in range(net.sizes[layer]):
+                        p.h[(net.rows[layer] + k) * LANES + lane] += batch.spring[s] * batch.targets[s, k]
+    if batch.start.shape[0]:
+        _to_panel(p.x, batch.start, tile, 1.0)
+    else:
+        for layer in range(net.sizes.size):
+            first, end = net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES
+            p.x[first:end] = min(max(net.boxes[layer, 1], 0.0), net.boxes[layer, 2])
+    if batch.momentum.shape[0]:
+        _to_panel(p.y, batch.momentum, tile, 1.0)
+    else:
         p.y[:] = 0.0
     p.lanes[:LANES] = 1.0
 
 
+@njit(cache=True, boundscheck=False)
+def _to_panel(panel, rows, tile, sign):  # type: ignore[no-untyped-def]
+    """Turn rows of samples (b, n) into a panel, times `sign`."""
+    b, n = rows.shape
+    factor = panel.dtype.type(sign)
+    for lane in range(LANES):
+        row = rows[min(tile * LANES + lane, b - 1)]
+        for i in range(n):
+            panel[i * LANES + lane] = factor * row[i]
+
+
+@njit(cache=True, boundscheck=False)
+def _from_panel(panel, rows, tile):  # type: ignore[no-untyped-def]
+    """Turn a panel back into rows of samples (b, n)."""
+    b, n = rows.shape
+    for lane in range(min(LANES, b - tile * LANES)):
+        row = rows[tile * LANES + lane]
+        for i in range(n):
+            row[i] = panel[i * LANES + lane]
+
+
 @njit(cache=True)
-def _sweep(p, net, keep, kick, drift, ramp, tolerance):  # type: ignore[no-untyped-def]
-    """Step every layer once, colour by colour."""
+def _sweep(p, net, keep, kick, drift, ramp, tolerance, look):  # type: ignore[no-untyped-def]
+    """Step every layer once, in order; without tolerance or `look`, residuals are not found."""
     p.lanes[LANES:] = 0.0
     p.numbers[1], p.numbers[3], p.numbers[4] = keep, drift, ramp
     p.numbers[7] = tolerance
-    for colour in range(net.colours.max() + 1):
-        for layer in range(net.sizes.size):
-            if net.colours[layer] != colour or net.frozen[layer]:
-                continue
-            p.numbers[0], p.numbers[2] = net.boxes[layer, 0], kick / net.boxes[layer, 0]
-            p.numbers[5], p.numbers[6] = net.boxes[layer, 1], net.boxes[layer, 2]
-            relax_layer(
-                p.x, p.y, p.h, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
-                net.rows[layer], net.sizes[layer], p.spring if net.springy[layer] else p.slack, p.lanes, p.numbers,
-            )  # fmt: skip
+    for layer in range(net.sizes.size):
+        if net.seen[layer]:
+            first, end = net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES
+            p.seen[first:end] = p.x[first:end]
+    for layer in net.order:
+        if net.frozen[layer]:
+            continue
+        p.numbers[0], p.numbers[2] = net.boxes[layer, 0], kick / net.boxes[layer, 0]
+        p.numbers[5], p.numbers[6] = net.boxes[layer, 1], net.boxes[layer, 2]
+        relax_layer(
+            p.x, p.y, p.h, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
+            net.rows[layer], net.sizes[layer], p.spring if net.springy[layer] else p.slack, p.lanes, p.numbers, look,
+        )  # fmt: skip
 
 
 @njit(cache=True)
@@ -129,23 +198,20 @@ def _shake(panel, net, sigma, seed, tile, step, walls):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
-def _find_cycles(p, net, motion, before, tile, residual, two_cycle):  # type: ignore[no-untyped-def]
+def _find_cycles(p, net, motion, before, tile, found):  # type: ignore[no-untyped-def]
     """Take two steps more: a lane that comes back to where it was, having left it, is in a 2-cycle."""
     before[:] = p.x
     for _ in range(2):
-        p.seen[:] = p.x
-        _sweep(p, net, 0.0, motion.kick, motion.drift, 0.0, 0.0)
-    for lane in range(min(LANES, residual.size - tile * LANES)):
+        _sweep(p, net, 0.0, motion.kick, motion.drift, 0.0, 0.0, False)
+    for lane in range(min(LANES, found.steps.size - tile * LANES)):
         s, back = tile * LANES + lane, 0.0
         for e in range(lane, p.x.size, LANES):
             back = max(back, abs(p.x[e] - before[e]))
-        two_cycle[s] = p.lanes[lane] > 0.0 and back < 0.05 * residual[s]
+        found.two_cycle[s] = p.lanes[lane] > 0.0 and back < 0.05 * found.residual[s]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def relax_tiles(  # type: ignore[no-untyped-def]
-    first, last, net, motion, forces, start, momentum, spring, states, steps, residual, two_cycle
-):
+def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-untyped-def]
     """Relax the samples first·LANES … last·LANES − 1 and write what became of them.
 
     Every lane stops on its own, at the first step in which none of its units had to move, so that its residual
@@ -156,64 +222,53 @@ def relax_tiles(  # type: ignore[no-untyped-def]
         last: one past the last tile.
         net: the network.
         motion: how it moves.
-        forces: −fields (b, n), the springs' targets folded in.
-        start: positions to start from (b, n).
-        momentum: momenta to start from (b, n), overwritten with the last ones; (0, n) starts at rest.
-        spring: stiffness that a nudge adds (b,).
-        states: written, (b, n).
-        steps: written, (b,): steps in which anything moved.
-        residual: written, (b,).
-        two_cycle: written, (b,): the synchronous steps of a sample without momentum flip between two states.
+        batch: the samples.
+        found: written.
     """
-    b, n = forces.shape
+    b, n = batch.fields.shape
     kind = net.w.dtype
-    x = np.empty(n * LANES, kind)
+    size = n * LANES
     p = Panels(
-        x, np.empty(n * LANES, kind), np.empty(n * LANES, kind),
-        np.empty(n * LANES, kind) if motion.synchronous else x,
-        np.empty(LANES, kind), np.zeros(LANES, kind), np.empty(3 * LANES, kind), np.empty(8, kind),
+        np.empty(size, kind), np.empty(size, kind), np.empty(size, kind), np.empty(size, kind),
+        np.empty(2 * LANES, kind), np.repeat(np.array([0.0, 1.0], kind), LANES), np.empty(3 * LANES, kind), np.empty(8, kind),
     )  # fmt: skip
-    before, quiet = np.empty(n * LANES, kind), np.empty(n * LANES, kind)
+    spare = np.empty(size, kind)
     for tile in range(first, last):
-        _load(p, tile, forces, start, momentum, spring)
+        _load(p, tile, net, batch)
         if motion.force_noise > 0.0:
-            quiet[:] = p.h
+            spare[:] = p.h
         running = LANES
         for t in range(motion.keep.size):
-            if motion.synchronous:
-                p.seen[:] = p.x
             if motion.force_noise > 0.0:
-                p.h[:] = quiet
+                p.h[:] = spare
                 _shake(p.h, net, motion.force_noise, motion.seed, tile, 2 * t, False)
             tolerance = 0.0 if motion.ramp[t] > 0.0 else motion.tolerance
-            _sweep(p, net, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance)
+            _sweep(p, net, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance, False)
             if motion.state_noise > 0.0:
                 _shake(p.x, net, motion.state_noise, motion.seed, tile, 2 * t + 1, True)
+            if tolerance == 0.0:
+                continue
             for lane in range(LANES):
                 if p.lanes[lane] > 0.0 and p.lanes[2 * LANES + lane] == 0.0:
                     p.lanes[lane] = 0.0
                     running -= 1
                     s = tile * LANES + lane
                     if s < b:
-                        steps[s] = t
-                        residual[s] = p.lanes[LANES + lane]
+                        found.steps[s] = t
+                        found.residual[s] = p.lanes[LANES + lane]
             if running == 0:
                 break
-        for lane in range(min(LANES, b - tile * LANES)):
-            for i in range(n):
-                states[tile * LANES + lane, i] = p.x[i * LANES + lane]
-            if momentum.shape[0]:
-                for i in range(n):
-                    momentum[tile * LANES + lane, i] = p.y[i * LANES + lane]
+        _from_panel(p.x, found.states, tile)
+        if batch.momentum.shape[0]:
+            _from_panel(p.y, batch.momentum, tile)
         if running == 0:
             continue
         if motion.force_noise > 0.0:
-            p.h[:] = quiet
-        p.seen[:] = p.x
-        _sweep(p, net, 0.0, 0.0, 0.0, 0.0, 0.0)
+            p.h[:] = spare
+        _sweep(p, net, 0.0, 0.0, 0.0, 0.0, 0.0, True)
         for lane in range(min(LANES, b - tile * LANES)):
             if p.lanes[lane] > 0.0:
-                steps[tile * LANES + lane] = motion.keep.size
-                residual[tile * LANES + lane] = p.lanes[LANES + lane]
+                found.steps[tile * LANES + lane] = motion.keep.size
+                found.residual[tile * LANES + lane] = p.lanes[LANES + lane]
         if motion.synchronous and motion.keep[motion.keep.size - 1] == 0.0:
-            _find_cycles(p, net, motion, before, tile, residual, two_cycle)
+            _find_cycles(p, net, motion, spare, tile, found)

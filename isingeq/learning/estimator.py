@@ -23,6 +23,7 @@ from isingeq.backend import Backend, Claim, Equilibrium, Floats, Precision, Sett
 from isingeq.couplings import Coupling
 from isingeq.errors import CapabilityError, ConfigError, DivergenceError
 from isingeq.kernels.pool import Pool
+from isingeq.kernels.sparse import Inputs
 from isingeq.learning.cost import Labels, tangent
 from isingeq.learning.network import Encoded, Network
 from isingeq.learning.parameters import Parameters
@@ -157,7 +158,8 @@ def estimate(
             at_rest, rest_signs = _weighted(estimator, free, -coefficients / len(x), len(x))
             states = np.concatenate([states, at_rest[:, part]])
             signs = np.concatenate([signs, rest_signs[:, part]])
-        network.contrast(couplings, x[part], states, signs, out, pool)
+        inputs = encoded.inputs if part.size == len(x) else Inputs(x[part])
+        network.contrast(couplings, inputs, states, signs, out, pool)
     return Step(out, cost, correct, free, nudged, encoded.num_clipped)
 
 

@@ -6,6 +6,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from isingeq.backend import Floats
 from isingeq.couplings import Coupling, Dense
 from isingeq.errors import ProblemError
 from isingeq.kernels.pool import Pool
+from isingeq.kernels.sparse import Inputs
 from isingeq.learning.cost import Cost
 from isingeq.learning.parameters import Parameters
 from isingeq.problem import Problem
@@ -30,15 +32,17 @@ class Encoded:
     """Inputs as forces on the units, constant while a batch is settled.
 
     Attributes:
+        inputs: as given.
         fields: h (b, n) in the problem's sign, biases included.
         num_clipped: fields that the encoder's limit cut.
     """
 
+    inputs: Inputs
     fields: Floats
     num_clipped: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Network:
     """A chain of layers; inputs act as fields on the first.
 
@@ -58,18 +62,18 @@ class Network:
         if self.inputs < 1 or not self.layers:
             raise ProblemError(f"a network needs inputs and layers, got {self.inputs} and {len(self.layers)}")
 
-    @property
+    @cached_property
     def n(self) -> int:
         """Number of units."""
         return sum(layer.size for layer in self.layers)
 
-    @property
+    @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """First unit and one past the last, per layer."""
         ends = np.cumsum([layer.size for layer in self.layers]).tolist()
         return tuple(zip([0, *ends[:-1]], ends, strict=True))
 
-    @property
+    @cached_property
     def link_names(self) -> tuple[str, ...]:
         """Names of the weights between successive layers."""
         return tuple(f"{a.name}-{b.name}.weight" for a, b in zip(self.layers, self.layers[1:], strict=False))
@@ -124,7 +128,8 @@ class Network:
         biases = np.concatenate([parameters[f"{layer.name}.bias"] for layer in self.layers])
         fields = np.empty((len(x), self.n), self._dtype(parameters))
         first, last = self.spans[0]
-        drive = pool.product(x, parameters[self.input_name])
+        inputs = Inputs(x)
+        drive = inputs.times(parameters[self.input_name], pool)
         clipped = 0
         if self.field_limit is not None:
             drive += biases[first:last]
@@ -134,20 +139,21 @@ class Network:
         else:
             np.subtract(-biases[first:last], drive, out=fields[:, first:last])
         fields[:, last:] = to_ising(biases[last:])
-        return Encoded(fields, clipped)
+        return Encoded(inputs, fields, clipped)
 
     def problem(self, couplings: tuple[Coupling, ...], encoded: Encoded) -> Problem:
         """Return the energy of a batch."""
         return Problem(self.layers, couplings, encoded.fields)
 
     def contrast(
-        self, couplings: tuple[Coupling, ...], x: Floats, states: Floats, signs: Floats, gradient: Parameters, pool: Pool
-    ) -> None:
+        self, couplings: tuple[Coupling, ...], inputs: Inputs, states: Floats, signs: Floats, gradient: Parameters,
+        pool: Pool,
+    ) -> None:  # fmt: skip
         """Write Σ_k signs_k ∂E/∂θ(states_k) into `gradient`, in the neural sign.
 
         Args:
             couplings: those the states settled under.
-            x: inputs (b, inputs).
+            inputs: x (b, inputs).
             states: (k, b, r, n), k phases over the same inputs.
             signs: weight of each state (k, b, r).
             gradient: written; parameters of the cost are left alone.
@@ -160,7 +166,7 @@ class Network:
         for layer, (first, last) in zip(self.layers, self.spans, strict=True):
             gradient[f"{layer.name}.bias"][:] = weighted[:, first:last].sum(axis=0)
         first, last = self.spans[0]
-        pool.product(x.T, np.ascontiguousarray(weighted[:, first:last]), out=gradient[self.input_name])
+        inputs.correlate(weighted[:, first:last], gradient[self.input_name], pool)
 
     def predict(self, parameters: Parameters, states: Floats) -> NDArray[np.int64]:
         """Return the class (b,) that states (b, n) stand for."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isingeq.errors import ConfigError
 from isingeq.machines.machine import Grid, Noise, damping_grid
@@ -70,6 +71,10 @@ class Conjugate:
             return None
         order: Order = "synchronous" if self.order == "auto" else self.order
         return Relaxation(order, self.dt, (self.damping, self.final_damping or self.damping))
+
+    def ease(self, spring: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return 1 / (1 + spring) (b,) for springs that stiffen: the step stays within its stability bound."""
+        return np.asarray(1.0 / (1.0 + np.maximum(spring, 0)), spring.dtype)
 
     def grid(self, relaxation: Relaxation, steps: int, *, free: bool) -> Grid:
         """Return the coefficients of the two half steps, the ramp only in the free phase."""

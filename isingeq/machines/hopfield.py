@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isingeq.errors import ConfigError
 from isingeq.machines.machine import Grid, Noise
@@ -47,6 +48,10 @@ class Hopfield:
             "asynchronous" if self.update == "asynchronous" else "synchronous"
         )
         return Relaxation(order, self.dt if self.update == "gradient" else 1.0, (np.inf, np.inf))
+
+    def ease(self, spring: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return 1 (b,): the nudge is an explicit force, as in the published recipes."""
+        return np.ones_like(spring)
 
     def grid(self, relaxation: Relaxation, steps: int, *, free: bool) -> Grid:
         """Return coefficients without momentum: x ← clip(x + dt f)."""

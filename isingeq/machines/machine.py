@@ -59,6 +59,10 @@ class Machine(Protocol):
         """Order, time step and damping; None when they are to be found per network."""
         ...
 
+    def ease(self, spring: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return the factor (b,) on the step of a layer that a nudge's spring (b,) stiffens, in units of its stiffness."""
+        ...
+
     def grid(self, relaxation: Relaxation, steps: int, *, free: bool) -> Grid:
         """Return the coefficients of a settle of `steps` steps; `free` is False while nudged."""
         ...

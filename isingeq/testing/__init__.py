@@ -1,4 +1,4 @@
-"""Conformance suite for backends, the plain twins it compares with, and broken backends that it catches."""
+"""Conformance suite for backends, with the plain twins it compares them to."""
 
 from isingeq.testing.conformance import BackendConformance, run_conformance
 from isingeq.testing.outcome import CheckResult, NotApplicable

@@ -20,7 +20,7 @@ def spin_states(n: int) -> Floats:
 
 
 def energy_table(request: SettleRequest) -> Floats:
-    """Return F of every state for every sample, (b, 2^n); infinite where a clamp forbids the state."""
+    """Return F of every state for every sample, (b, 2^n); infinite where a clamp forbids it."""
     problem = request.problem
     every = np.broadcast_to(spin_states(problem.n), (problem.batch, 2**problem.n, problem.n))
     table = total_energy(problem, request.terms, every)

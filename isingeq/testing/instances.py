@@ -1,7 +1,7 @@
 """Small problems that fit what a backend says it can hold; nothing in them is symmetric.
 
-Three layers, each coupled to the two others (odd cycles with mixed signs), rows whose fields differ, boxes
-and a linear output for amplitudes. Values keep to the ranges and steps of the capabilities.
+Three layers, each coupled to the two others (odd cycles with mixed signs), rows that differ,
+boxes and a linear output for amplitudes. Values keep to the ranges and steps of the capabilities.
 """
 
 import numpy as np
@@ -12,18 +12,18 @@ from isingeq.couplings import Coupling, Dense, Edges
 from isingeq.problem import Problem
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
 from isingeq.testing.outcome import NotApplicable
-from isingeq.units import Amplitude, Layer, Logistic, Spin
+from isingeq.units import Amplitude, Layer, Logistic, Spin, Unit
 
 Floats = NDArray[np.floating]
 
 SIZES = ((4, 3, 2), (3, 2, 2), (2, 1, 1), (1, 1, 1))
 CONTRACTION = 0.8
-"""Couplings over stiffness stay below this: the equilibrium is unique, so every machine must find it."""
+"""Couplings over stiffness stay below this: there is one equilibrium, which all must find."""
 
 
 def kinds(capabilities: Capabilities) -> list[str]:
     """Return the kinds of unit that the backend holds and this module can make problems of."""
-    known = [kind for kind in ("spin", "amplitude", "logistic") if kind in capabilities.units]
+    known: list[str] = [k for k in ("spin", "amplitude", "logistic") if k in capabilities.units]
     if not known:
         raise NotApplicable(f"no problems for units {sorted(capabilities.units)}")
     if not capabilities.couplings & {"dense", "edges"}:
@@ -41,27 +41,36 @@ def binary(capabilities: Capabilities) -> str:
     return _first(capabilities, ("spin",), "no spins, and only spins can be enumerated")
 
 
-def make(capabilities: Capabilities, kind: str, *, seed: int = 1, rows: int = 3) -> Problem:
+def make(
+    capabilities: Capabilities, kind: str, *, seed: int = 1, rows: int = 3, strength: float = 1.0
+) -> Problem:
     """Return a frustrated problem of three layers of units of one kind.
 
-    Equal structure for every seed, so that a compiled backend prepares once.
+    Equal structure for every seed, so that a compiled backend prepares once. With `strength` > 1
+    continuous units have stronger couplings and the equilibrium need not be unique.
     """
     sizes = _sizes(capabilities)
     reach = _reach(capabilities.coupling_step)
     layers = _layers(capabilities, kind, sizes, reach)
     stiffest = 4 * reach * CONTRACTION
     rng = np.random.default_rng([seed, len(kind)])
-    couplings = _cycle(capabilities, sizes, rng, reach)
-    while kind != "spin" and np.linalg.norm(matrix(couplings, sum(sizes)), 2) > stiffest:
+    couplings = _cycle(capabilities, sizes, rng, strength * reach)
+    while (
+        kind != "spin"
+        and strength == 1
+        and np.linalg.norm(matrix(couplings, sum(sizes)), 2) > stiffest
+    ):
         couplings = _cycle(capabilities, sizes, rng, reach)
-    low, high = (-1.5, 1.5) if kind == "spin" else (-3.0, 1.0)
+    low, high = (-1.5, 1.5) if kind == "spin" else (-6.0, 3.0)
     scale = _reach(capabilities.field_step)
     fields = draw_fields(capabilities, rng, (rows, sum(sizes)), (low * scale, high * scale))
     return Problem(layers, couplings, fields)
 
 
-def draw_fields(c: Capabilities, rng: np.random.Generator, shape: tuple[int, ...], span: tuple[float, float]) -> Floats:
-    """Return fields in `span`, in half of the backend's range (nudges need the rest) and on its steps."""
+def draw_fields(
+    c: Capabilities, rng: np.random.Generator, shape: tuple[int, ...], span: tuple[float, float]
+) -> Floats:
+    """Return fields in `span`, on the steps and in half of the range: nudges need the rest."""
     allowed = None if c.field_range is None else (c.field_range[0] / 2, c.field_range[1] / 2)
     return _draw(rng, shape, span, allowed=allowed, step=c.field_step)
 
@@ -69,26 +78,35 @@ def draw_fields(c: Capabilities, rng: np.random.Generator, shape: tuple[int, ...
 def states(problem: Problem, rng: np.random.Generator, reads: int = 1) -> Floats:
     """Return random legal states (b, r, n): ±1 for spins, inside the boxes otherwise."""
     low, high = (np.clip(bound, -1.0, 1.0) for bound in problem.bounds)
-    drawn = rng.uniform(low + 0.1 * (high - low), high - 0.1 * (high - low), (problem.batch, reads, problem.n))
+    drawn = rng.uniform(
+        low + 0.1 * (high - low), high - 0.1 * (high - low), (problem.batch, reads, problem.n)
+    )
     return np.where(spins(problem), np.where(drawn > 0, 1.0, -1.0), drawn)
 
 
 def spins(problem: Problem) -> NDArray[np.bool_]:
     """Return which units are spins, (n,)."""
-    return np.repeat([layer.unit.kind == "spin" for layer in problem.layers], [k.size for k in problem.layers])
+    return np.repeat(
+        [layer.unit.kind == "spin" for layer in problem.layers], [k.size for k in problem.layers]
+    )
 
 
 def nudges(c: Capabilities, problem: Problem, *, seed: int = 5) -> dict[type, Term]:
-    """Return one term of each kind that the backend takes; strengths differ in sign and size between rows."""
+    """Return a term of each kind taken: the spring on the last layer, the clamp on the first.
+
+    Strengths differ in sign between rows, as in one call with both nudged phases.
+    """
     rng = np.random.default_rng(seed)
     unit = _reach(c.field_step)
     force = draw_fields(c, rng, problem.fields.shape, (-unit, unit))
     span = problem.spans[-1]
     signs = np.where(np.arange(problem.batch) % 2, -1.0, 1.0)
     mask = np.zeros(problem.n, bool)
-    mask[[0, problem.n - 1]] = True
+    mask[slice(*problem.spans[0])] = True
     held = states(problem, rng)[:, 0]
-    targets = np.where(spins(problem)[slice(*span)], 1.0, 2.0) * np.where(rng.random((problem.batch, span[1] - span[0])) < 0.5, -1.0, 1.0)
+    targets = np.where(spins(problem)[slice(*span)], 1.0, 2.0) * np.where(
+        rng.random((problem.batch, span[1] - span[0])) < 0.5, -1.0, 1.0
+    )
     every: tuple[Term, ...] = (
         LinearNudge(force),
         QuadraticNudge(span, targets, unit * signs),
@@ -98,7 +116,7 @@ def nudges(c: Capabilities, problem: Problem, *, seed: int = 5) -> dict[type, Te
 
 
 def two_valleys(c: Capabilities) -> tuple[Problem, Floats]:
-    """Return two amplitudes that agree at (0, 0) or at (1, 1), and those two equilibria as rows (2, 1, 2)."""
+    """Return two amplitudes that agree at (0, 0) or at (1, 1), and these as rows (2, 1, 2)."""
     if "amplitude" not in c.units:
         raise NotApplicable("no amplitudes")
     strong = 5 * _reach(c.coupling_step)
@@ -116,7 +134,7 @@ def two_valleys(c: Capabilities) -> tuple[Problem, Floats]:
 
 
 def two_wells(c: Capabilities) -> tuple[Problem, Floats, float]:
-    """Return a ferromagnet in a weak field, its upper (local) minimum (b, r, n) and a beta that freezes it there."""
+    """Return a ferromagnet in a weak field, its local minimum (b, r, n) and a freezing beta."""
     strong = _reach(c.coupling_step)
     strong = strong if c.coupling_range is None else min(strong, -c.coupling_range[0])
     weak = max(0.2 * strong, c.field_step or 0.0)
@@ -159,10 +177,12 @@ def _reach(step: float | None) -> float:
     return max(0.5, 3 * (step or 0.0))
 
 
-def _layers(c: Capabilities, kind: str, sizes: tuple[int, int, int], reach: float) -> tuple[Layer, ...]:
+def _layers(
+    c: Capabilities, kind: str, sizes: tuple[int, int, int], reach: float
+) -> tuple[Layer, ...]:
     """Return layers whose smallest curvature is 4 · reach."""
     linear = Amplitude(-np.inf, np.inf, 5.2 * reach)
-    units = {
+    choices: dict[str, tuple[Unit, Unit, Unit]] = {
         "spin": (Spin(), Spin(), Spin()),
         "amplitude": (Amplitude(0.0, 1.0, 4 * reach), Amplitude(-0.5, 1.5, 4.4 * reach), linear),
         "logistic": (
@@ -170,18 +190,25 @@ def _layers(c: Capabilities, kind: str, sizes: tuple[int, int, int], reach: floa
             Logistic(1 / (1.1 * reach)),
             linear if "amplitude" in c.units else Logistic(1 / (1.3 * reach)),
         ),
-    }[kind]
-    return tuple(Layer(name, size, unit) for name, size, unit in zip("abc", sizes, units, strict=True))
+    }
+    return tuple(
+        Layer(name, size, unit)
+        for name, size, unit in zip("abc", sizes, choices[kind], strict=True)
+    )
 
 
-def _cycle(c: Capabilities, sizes: tuple[int, int, int], rng: np.random.Generator, reach: float) -> tuple[Coupling, ...]:
+def _cycle(
+    c: Capabilities, sizes: tuple[int, int, int], rng: np.random.Generator, reach: float
+) -> tuple[Coupling, ...]:
     """Return couplings a–b and b–c (dense) and a–c (as edges where the backend takes edges)."""
     first, second, n = sizes[0], sizes[0] + sizes[1], sum(sizes)
     a, b, last = (0, first), (first, second), (second, n)
 
     def block(p: tuple[int, int], q: tuple[int, int]) -> Dense:
         shape = (p[1] - p[0], q[1] - q[0])
-        return Dense(p, q, _draw(rng, shape, (-reach, reach), allowed=c.coupling_range, step=c.coupling_step))
+        return Dense(
+            p, q, _draw(rng, shape, (-reach, reach), allowed=c.coupling_range, step=c.coupling_step)
+        )
 
     closing: Coupling = block(a, last)
     if "edges" in c.couplings:

@@ -8,7 +8,7 @@ Outcome = Literal["passed", "failed", "not applicable"]
 
 
 class NotApplicable(SkipTest):
-    """The backend does not claim what a check is about; test runners show it as a skip with its reason."""
+    """The backend does not claim what a check is about; pytest shows it as skipped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What each claim promises about an answer, asserted against a plain twin or by enumeration."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isingeq.backend import Backend, Claim, Equilibrium, SettleRequest, residual_of
 from isingeq.problem import Problem
@@ -11,8 +12,10 @@ from isingeq.testing.enumeration import energy_table, exact_statistics, quantiti
 from isingeq.testing.outcome import NotApplicable, expect
 from isingeq.testing.reference import fixed_point
 
-READS = 3000
-"""Enough for a temperature that is off by a tenth to stand out by five standard errors."""
+Floats = NDArray[np.floating]
+
+READS = 2000
+"""Enough for a beta that is off by a fifth to stand out by some eight standard errors."""
 
 
 def claimed_problem(backend: Backend, *, seed: int = 1, rows: int = 3) -> Problem:
@@ -29,7 +32,12 @@ def claimed_problem(backend: Backend, *, seed: int = 1, rows: int = 3) -> Proble
 
 
 def settle_as_claimed(
-    backend: Backend, problem: Problem, *, terms: tuple[Term, ...] = (), warmth: float = 1.0, seed: int = 11
+    backend: Backend,
+    problem: Problem,
+    *,
+    terms: tuple[Term, ...] = (),
+    warmth: float = 1.0,
+    seed: int = 11,
 ) -> Equilibrium:
     """Settle the way the claim asks for: to a tolerance, at one beta, or as the backend suggests.
 
@@ -37,15 +45,21 @@ def settle_as_claimed(
     """
     c, schedule = backend.capabilities, backend.suggest_schedule(problem)
     if c.claim is Claim.FIXED_POINT:
-        return backend.settle(SettleRequest(problem, terms, schedule=schedule, seed=seed, max_steps=5000))
+        return backend.settle(
+            SettleRequest(problem, terms, schedule=schedule, seed=seed, max_steps=5000)
+        )
     if c.claim is Claim.BOLTZMANN:
         schedule = at_warmth(backend, problem, warmth) or schedule
-        return backend.settle(SettleRequest(problem, terms, reads=READS, schedule=schedule, seed=seed))
+        return backend.settle(
+            SettleRequest(problem, terms, reads=READS, schedule=schedule, seed=seed)
+        )
     return backend.settle(SettleRequest(problem, terms, reads=40, schedule=schedule, seed=seed))
 
 
-def at_warmth(backend: Backend, problem: Problem, warmth: float, *, sweeps: int = 60) -> Schedule | None:
-    """Return one beta for all sweeps, 1 / (warmth · spread of the energies); None where betas are not taken."""
+def at_warmth(
+    backend: Backend, problem: Problem, warmth: float, *, sweeps: int = 60
+) -> Schedule | None:
+    """Return the constant beta 1 / (warmth · spread of the energies), None where none is taken."""
     if Annealing not in backend.capabilities.schedules or not bool(instances.spins(problem).all()):
         return None
     return Annealing.constant(1 / (warmth * spread(energy_table(SettleRequest(problem)))), sweeps)
@@ -73,7 +87,10 @@ def _expect_fixed_point(equilibrium: Equilibrium) -> None:
     states = equilibrium.states.astype(np.float64)
     residual = residual_of(request, states)
     worst, allowed = float(residual.max()), 2 * request.tolerance + 1e-5
-    expect(worst <= allowed, f"residual {worst:.2g} after {request.max_steps} steps, tolerance {request.tolerance:g}")
+    expect(
+        worst <= allowed,
+        f"residual {worst:.2g} after {request.max_steps} steps, tolerance {request.tolerance:g}",
+    )
     gap = float(np.abs(states - fixed_point(request)).max())
     expect(
         gap <= 100 * worst + 1e-5,
@@ -82,51 +99,72 @@ def _expect_fixed_point(equilibrium: Equilibrium) -> None:
 
 
 def _expect_boltzmann(equilibrium: Equilibrium) -> None:
-    """Assert first and second moments and the mean energy, within five standard errors of exp(−beta F)."""
+    """Assert first and second moments and mean energy within five standard errors."""
     beta = stated_beta(equilibrium)
     exact = exact_statistics(equilibrium.request, beta)
     values = quantities(np.asarray(equilibrium.states, np.float64), equilibrium.energies)
-    if equilibrium.weights is None:
-        mean = values.mean(axis=1)
-        draws = np.full(mean.shape[0], float(values.shape[1]))
-    else:
-        mean = np.einsum("br,brq->bq", equilibrium.weights, values)
-        draws = 1 / (equilibrium.weights**2).sum(axis=1)
-    if equilibrium.provenance.kind == "exact":
+    weights = read_weights(equilibrium)
+    mean, draws = np.einsum("br,brq->bq", weights, values), 1 / (weights**2).sum(axis=1)
+    if equilibrium.weights is not None and equilibrium.provenance.kind == "exact":
         error = float(np.abs(mean - exact.mean).max())
-        expect(error <= 1e-6, f"moments are {error:.2g} off exp(−{beta:g} F), and exact ones are claimed")
+        expect(
+            error <= 1e-6,
+            f"moments are {error:.2g} off exp(−{beta:g} F), and exact ones are claimed",
+        )
         return
     scale = np.sqrt(exact.variance.max(axis=0, initial=0.0))
     standard = np.sqrt(np.maximum(exact.variance, 0.0) / draws[:, None]) + scale / draws[:, None]
     off = np.abs(mean - exact.mean) / np.maximum(standard, 1e-9)
     expect(
         off.max() <= 5,
-        f"a moment is {off.max():.1f} standard errors off exp(−{beta:g} F) with {values.shape[1]} reads "
-        f"(mean energy: {off[:, -1].max():.1f})",
+        f"a moment is {off.max():.1f} standard errors off exp(−{beta:g} F), the mean energy "
+        f"{off[:, -1].max():.1f}, with {values.shape[1]} reads",
     )
 
 
 def stated_beta(equilibrium: Equilibrium) -> float:
-    """Return the beta that the answer is meant to have: the schedule's last, else the one in the provenance."""
+    """Return the beta of the answer: the schedule's last, else the one in the provenance."""
     schedule = equilibrium.request.schedule
     if isinstance(schedule, Annealing):
         return schedule.betas[-1]
     beta = equilibrium.provenance.details.get("beta")
-    expect(isinstance(beta, int | float), "claims BOLTZMANN without a schedule: provenance must hold a number `beta`")
+    expect(
+        isinstance(beta, int | float),
+        "claims BOLTZMANN without a schedule: provenance must hold a number `beta`",
+    )
     assert isinstance(beta, int | float)
     return float(beta)
 
 
 def _expect_ground_state(equilibrium: Equilibrium) -> None:
-    """Assert the ground state in most reads and a mean energy far below that of random states."""
+    """Assert the ground state in a read, most reads close to it, their mean far below random."""
     table = energy_table(equilibrium.request)
     allowed = np.where(np.isfinite(table), table, np.nan)
     lowest, random = np.nanmin(allowed, axis=1), np.nanmean(allowed, axis=1)
-    energies = equilibrium.energies
-    weights = np.full(energies.shape, 1 / energies.shape[1]) if equilibrium.weights is None else equilibrium.weights
-    found = (weights * (energies <= lowest[:, None] + 1e-5 * (random - lowest)[:, None])).sum(axis=1)
-    expect(found.min() > 0.5, f"the ground state is in {found.min():.0%} of the reads of a sample, not in most")
-    height = (((weights * energies).sum(axis=1) - lowest) / (random - lowest)).max()
-    expect(height < 0.25, f"mean energy lies {height:.0%} of the way from the ground state up to random states")
+    height = (equilibrium.energies - lowest[:, None]) / (random - lowest)[:, None]
+    weights = read_weights(equilibrium)
+    expect(
+        (height.min(axis=1) < 1e-5).all(), "the ground state of a sample is in none of its reads"
+    )
+    near, mean = (weights * (height < 0.1)).sum(axis=1).min(), (weights * height).sum(axis=1).max()
+    expect(
+        near > 0.5,
+        f"{near:.0%} of the reads of a sample come within a tenth of the ground state, not most",
+    )
+    expect(
+        mean < 0.25,
+        f"mean energy lies {mean:.0%} of the way from the ground state up to random states",
+    )
 
 
+def ground_state_share(equilibrium: Equilibrium) -> float:
+    """Return the share of reads that are the ground state, in the worst sample."""
+    lowest = energy_table(equilibrium.request).min(axis=1, keepdims=True)
+    found = equilibrium.energies <= lowest + 1e-6 * (1 + np.abs(lowest))
+    return float((read_weights(equilibrium) * found).sum(axis=1).min())
+
+
+def read_weights(equilibrium: Equilibrium) -> Floats:
+    """Return the weights of the reads (b, r), equal where none are given."""
+    shape = equilibrium.states.shape[:2]
+    return np.full(shape, 1 / shape[1]) if equilibrium.weights is None else equilibrium.weights

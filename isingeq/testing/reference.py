@@ -1,7 +1,7 @@
 """Plain backends, slow and plainly right: the twins that fast backends are compared with.
 
-`PlainRelaxation` (fixed points), `PlainSampler` (exact draws) and `PlainAnnealer` (heat bath, state by state)
-follow the definitions in float64 numpy and use nothing but the problem's own energy and gradient.
+`PlainRelaxation` (fixed points), `PlainSampler` (exact draws) and `PlainAnnealer` (heat bath)
+follow the definitions in float64 numpy and use nothing but the problem's energy and gradient.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isingeq.backend import Capabilities, Claim, Equilibrium, Provenance, SettleRequest, Trace, check_request, residual_of
+from isingeq.backend import (
+    Capabilities,
+    Claim,
+    Equilibrium,
+    Provenance,
+    SettleRequest,
+    Trace,
+    check_request,
+    residual_of,
+)
 from isingeq.errors import BackendError
 from isingeq.problem import Problem
 from isingeq.schedule import Annealing, Schedule
@@ -33,20 +42,23 @@ class Door:
             raise BackendError(f"{name} is closed: open a new one")
 
 
+RELAXES = Capabilities(
+    units=frozenset({"amplitude", "logistic"}),
+    couplings=frozenset({"edges"}),
+    claim=Claim.FIXED_POINT,
+    terms=TERMS,
+    complex_nudging=True,
+    traces=True,
+)
+
+
 @dataclass(frozen=True)
 class PlainRelaxation:
-    """Damped fixed-point iteration, x ← ½ x + ½ rest(−∂F/∂x without the self-energy), all units at once."""
+    """Damped fixed-point iteration x ← ½ x + ½ rest(force of the others), all units at once."""
 
     name: str = "plain-relaxation"
     door: Door = field(default_factory=Door)
-    capabilities: Capabilities = Capabilities(
-        units=frozenset({"amplitude", "logistic"}),
-        couplings=frozenset({"edges"}),
-        claim=Claim.FIXED_POINT,
-        terms=TERMS,
-        complex_nudging=True,
-        traces=True,
-    )
+    capabilities: Capabilities = RELAXES
 
     def suggest_schedule(self, problem: Problem) -> Schedule | None:
         """Return None: there is nothing to schedule."""
@@ -58,22 +70,23 @@ class PlainRelaxation:
         check_request(self.name, self.capabilities, request)
         shape = (request.problem.batch, request.reads, request.problem.n)
         kind = np.complex128 if request.precision == "complex128" else np.float64
-        start = np.broadcast_to(_middle(request.problem), shape) if request.initial is None else request.initial
+        start = (
+            np.broadcast_to(_middle(request.problem), shape)
+            if request.initial is None
+            else request.initial
+        )
         x = _clamped(request, start.astype(kind))
         steps = np.zeros(shape[:2], int)
-        moving = _gap(request, x) > request.tolerance
         energies, residuals = [], []
         for _ in range(request.max_steps):
-            if request.tolerance > 0 and not moving.any():
+            moving = (_gap(request, x) > request.tolerance) | (request.tolerance == 0)
+            if not moving.any():
                 break
-            update = _clamped(request, 0.5 * (x + _rest(request, x)))
-            x = np.where(moving[..., None] | (request.tolerance == 0), update, x)
-            steps += moving | (request.tolerance == 0)
-            gap = _gap(request, x)
-            moving &= gap > request.tolerance
+            x = np.where(moving[..., None], _clamped(request, 0.5 * (x + _rest(request, x))), x)
+            steps += moving
             if request.trace:
                 energies.append(total_energy(request.problem, request.terms, x).mean(axis=1))
-                residuals.append(gap.max(axis=1))
+                residuals.append(_gap(request, x).max(axis=1))
         return Equilibrium(
             request,
             x,
@@ -88,21 +101,24 @@ class PlainRelaxation:
         self.door.open = False
 
 
+SAMPLES = Capabilities(
+    units=frozenset({"spin"}),
+    couplings=frozenset({"edges"}),
+    claim=Claim.BOLTZMANN,
+    terms=TERMS,
+    schedules=frozenset({Annealing}),
+    max_units=12,
+    warm_start=False,
+)
+
+
 @dataclass(frozen=True)
 class PlainSampler:
     """Independent draws from exp(−beta F) by enumeration, `beta` the last of the schedule."""
 
     name: str = "plain-sampler"
     door: Door = field(default_factory=Door)
-    capabilities: Capabilities = Capabilities(
-        units=frozenset({"spin"}),
-        couplings=frozenset({"edges"}),
-        claim=Claim.BOLTZMANN,
-        terms=TERMS,
-        schedules=frozenset({Annealing}),
-        max_units=12,
-        warm_start=False,
-    )
+    capabilities: Capabilities = SAMPLES
 
     def suggest_schedule(self, problem: Problem) -> Annealing:
         """Return one sweep at 1 / (spread of the energies)."""
@@ -117,18 +133,32 @@ class PlainSampler:
         total = np.cumsum(boltzmann(energy_table(request), schedule.betas[-1]), axis=1)
         codes = np.array(
             [
-                np.searchsorted(row[:-1], np.random.default_rng([request.seed, b]).random(request.reads))
+                np.searchsorted(
+                    row[:-1], np.random.default_rng([request.seed, b]).random(request.reads)
+                )
                 for b, row in enumerate(total)
             ]
         )
         details = {"beta": schedule.betas[-1]}
         return Equilibrium(
-            request, spin_states(request.problem.n)[codes], Provenance(self.name, "simulated", request.seed, details)
+            request,
+            spin_states(request.problem.n)[codes],
+            Provenance(self.name, "simulated", request.seed, details),
         )
 
     def close(self) -> None:
         """Close the door."""
         self.door.open = False
+
+
+ANNEALS = Capabilities(
+    units=frozenset({"spin"}),
+    couplings=frozenset({"edges"}),
+    claim=Claim.GROUND_STATE,
+    terms=TERMS,
+    schedules=frozenset({Annealing}),
+    max_units=12,
+)
 
 
 @dataclass(frozen=True)
@@ -137,14 +167,7 @@ class PlainAnnealer:
 
     name: str = "plain-annealer"
     door: Door = field(default_factory=Door)
-    capabilities: Capabilities = Capabilities(
-        units=frozenset({"spin"}),
-        couplings=frozenset({"edges"}),
-        claim=Claim.GROUND_STATE,
-        terms=TERMS,
-        schedules=frozenset({Annealing}),
-        max_units=12,
-    )
+    capabilities: Capabilities = ANNEALS
 
     def suggest_schedule(self, problem: Problem) -> Annealing:
         """Return 40 sweeps from hot to cold on the scale of the energies."""
@@ -175,7 +198,9 @@ class PlainAnnealer:
                 up, down = codes | (1 << i), codes & ~(1 << i)
                 gain = np.clip(beta * (table[rows, up] - table[rows, down]), -700, 700)
                 codes = np.where(uniform[..., i] * (1 + np.exp(gain)) < 1, up, down)
-        return Equilibrium(request, spin_states(n)[codes], Provenance(self.name, "simulated", request.seed))
+        return Equilibrium(
+            request, spin_states(n)[codes], Provenance(self.name, "simulated", request.seed)
+        )
 
     def close(self) -> None:
         """Close the door."""
@@ -183,8 +208,10 @@ class PlainAnnealer:
 
 
 def fixed_point(request: SettleRequest) -> Floats:
-    """Return the equilibrium of a contracting problem to 1e-10, states (b, 1, n)."""
-    exact = SettleRequest(request.problem, request.terms, tolerance=1e-10, max_steps=20_000, precision="float64")
+    """Return the equilibrium of a contracting problem to 1e-9, states (b, 1, n)."""
+    exact = SettleRequest(
+        request.problem, request.terms, tolerance=1e-9, max_steps=20_000, precision="float64"
+    )
     return PlainRelaxation().settle(exact).states
 
 
@@ -201,7 +228,7 @@ def _rest(request: SettleRequest, x: Floats) -> Floats:
 
 
 def _gap(request: SettleRequest, x: Floats) -> Floats:
-    """Return the residual (b, r): the exact one, and |x − rest| for complex states, which have no walls."""
+    """Return the residual (b, r), |x − rest| for complex states, which have no walls."""
     if np.iscomplexobj(x):
         return np.asarray(np.abs(x - _clamped(request, _rest(request, x))).max(axis=-1))
     return residual_of(request, x)
@@ -222,4 +249,6 @@ def _middle(problem: Problem) -> Floats:
 def _trace(energies: list[Floats], residuals: list[Floats], request: SettleRequest) -> Trace:
     shape = (len(energies), request.problem.batch)
     still = np.zeros(shape)
-    return Trace(np.reshape(energies, shape), still, np.reshape(residuals, shape), np.full(shape, np.nan))
+    return Trace(
+        np.reshape(energies, shape), still, np.reshape(residuals, shape), np.full(shape, np.nan)
+    )

@@ -32,7 +32,7 @@ def amplitudes() -> Problem:
 
 @pytest.fixture
 def counted() -> Callable[[np.ndarray], np.ndarray]:
-    """How often each state occurs in states (r, n), in the order of binary numbers, shape (2^n,)."""
+    """How often each of the 2^n states occurs in states (r, n), in binary order."""
 
     def count(states: np.ndarray) -> np.ndarray:
         n = states.shape[-1]

@@ -81,6 +81,10 @@ def test_large_energies_do_not_overflow(frustrated):
     hot = frustrated.with_fields(frustrated.fields * 1e5)
     out = exact(beta=10.0).settle(SettleRequest(hot))
     np.testing.assert_allclose(out.mean(), -np.sign(hot.fields))
+    mask = np.array([True, False, False, False, False])
+    uphill = Clamp(mask, np.sign(hot.fields))
+    held = exact(beta=10.0).settle(SettleRequest(hot, (uphill,)))
+    np.testing.assert_allclose(held.mean(), np.where(mask, 1, -1) * np.sign(hot.fields))
 
 
 def test_states_are_one_table_for_all_samples(frustrated):

@@ -1,15 +1,34 @@
 """The checks: functions of a backend that return, raise AssertionError or raise NotApplicable.
 
-`CHECKS` is every `check_…` function of the modules here, in order; closing comes last because it ends the backend.
+`CHECKS` is every `check_…` function of the modules here, in order; closing ends the backend, so it
+comes last.
 """
 
-from collections.abc import Callable
 from types import ModuleType
+from typing import Protocol
 
 from isingeq.backend import Backend
-from isingeq.testing.checks import answers, batches, claims, closing, memory, nudges, refusals, seeds, starts
+from isingeq.testing.checks import (
+    answers,
+    batches,
+    claims,
+    closing,
+    memory,
+    nudges,
+    refusals,
+    seeds,
+    starts,
+)
 
-Check = Callable[[Backend], None]
+
+class Check(Protocol):
+    """A named function of a backend."""
+
+    __name__: str
+
+    def __call__(self, backend: Backend) -> None:
+        """Return where the backend is sound."""
+        ...
 
 
 def _checks_of(module: ModuleType) -> list[Check]:
@@ -25,4 +44,4 @@ CHECKS: tuple[Check, ...] = tuple(
 
 def name_of(check: Check) -> str:
     """Return the name of a check as reports show it: underscores for words, without `check_`."""
-    return str(getattr(check, "__name__")).removeprefix("check_")
+    return check.__name__.removeprefix("check_")

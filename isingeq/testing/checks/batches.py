@@ -9,7 +9,7 @@ from isingeq.testing.promises import at_warmth, claimed_problem, expect_claim, s
 
 
 def check_the_first_rows_alone_give_what_they_give_in_a_batch(backend: Backend) -> None:
-    """Rows 0..k of a batch, settled without the rest, give the very same numbers (split_invariant)."""
+    """split_invariant: the first rows of a batch give the very same numbers without the rest."""
     c = backend.capabilities
     if not c.split_invariant:
         raise NotApplicable("not split_invariant")
@@ -22,7 +22,7 @@ def check_the_first_rows_alone_give_what_they_give_in_a_batch(backend: Backend) 
             alone = backend.settle(SettleRequest(part, reads=2, schedule=schedule, seed=8))
             expect(
                 np.array_equal(alone.states, whole.states[:rows]),
-                f"the first {rows} of {problem.batch} rows ({kind} units) give other numbers when settled alone",
+                f"the first {rows} of {problem.batch} rows ({kind}) differ when settled alone",
             )
 
 
@@ -30,13 +30,17 @@ def check_every_row_alone_keeps_the_claim(backend: Backend) -> None:
     """Each row settled alone is as claimed."""
     problem = claimed_problem(backend)
     for row in range(problem.batch):
-        expect_claim(backend, settle_as_claimed(backend, problem.with_fields(problem.fields[row : row + 1])))
+        expect_claim(
+            backend, settle_as_claimed(backend, problem.with_fields(problem.fields[row : row + 1]))
+        )
 
 
 def check_rows_keep_their_order(backend: Backend) -> None:
     """With the fields of the batch reversed the answers follow, each as claimed for its own row."""
     problem = claimed_problem(backend)
-    expect_claim(backend, settle_as_claimed(backend, problem.with_fields(problem.fields[::-1].copy())))
+    expect_claim(
+        backend, settle_as_claimed(backend, problem.with_fields(problem.fields[::-1].copy()))
+    )
 
 
 def check_equal_rows_draw_their_own_noise(backend: Backend) -> None:
@@ -51,5 +55,10 @@ def check_equal_rows_draw_their_own_noise(backend: Backend) -> None:
     answer = backend.settle(SettleRequest(problem, reads=24, schedule=schedule, seed=2))
     if answer.weights is not None:
         raise NotApplicable("weighted states instead of draws")
-    same = np.array_equal(answer.states[0], answer.states[1]) or np.array_equal(answer.states[1], answer.states[2])
-    expect(not same, "two rows with equal fields drew the same 24 states: they share their random numbers")
+    same = np.array_equal(answer.states[0], answer.states[1]) or np.array_equal(
+        answer.states[1], answer.states[2]
+    )
+    expect(
+        not same,
+        "two rows with equal fields drew the same 24 states: they share their random numbers",
+    )

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from isingeq.backend import Backend, SettleRequest
+from isingeq.backend import Backend, Claim, SettleRequest
+from isingeq.errors import CapabilityError
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, total_gradient
 from isingeq.testing import instances
 from isingeq.testing.outcome import NotApplicable, expect
-from isingeq.testing.promises import claimed_problem, expect_claim, settle_as_claimed
+from isingeq.testing.promises import claimed_problem, expect_claim, read_weights, settle_as_claimed
 
 
 def check_linear_nudge_acts_as_a_field(backend: Backend) -> None:
@@ -22,29 +23,41 @@ def check_quadratic_nudge_acts_as_a_spring(backend: Backend) -> None:
 
 
 def check_quadratic_nudge_pulls_outputs_to_their_targets(backend: Backend) -> None:
-    """Rows with positive strength end nearer to their targets than free, rows with negative strength farther."""
+    """Positive strengths end nearer to the targets than the free phase, negative ones farther."""
     problem = claimed_problem(backend)
     term = _terms(backend, QuadraticNudge)[0]
     assert isinstance(term, QuadraticNudge)
-    free, nudged = (settle_as_claimed(backend, problem, terms=terms).mean() for terms in ((), (term,)))
+    free, nudged = (
+        settle_as_claimed(backend, problem, terms=terms).mean() for terms in ((), (term,))
+    )
 
     def distance(states: np.ndarray) -> np.ndarray:
         return np.asarray(((states[:, slice(*term.units)] - term.targets) ** 2).sum(axis=1))
 
     away = (distance(nudged) - distance(free)) * term.strength
-    expect((away <= 1e-4).all(), "a nudge of positive strength moved the outputs away from the target, or the reverse")
+    expect(
+        (away <= 1e-4).all(),
+        "a nudge of positive strength moved the outputs away from the target, or the reverse",
+    )
     expect((away < -1e-3).any(), "a nudge did not move the outputs at all")
 
 
 def check_clamp_holds_its_units(backend: Backend) -> None:
-    """Clamped units have exactly their values, and the others are as claimed for them."""
-    problem = claimed_problem(backend)
+    """Units of a clamped layer have their values, and the others are as claimed for them."""
     term = _terms(backend, Clamp)[0]
     assert isinstance(term, Clamp)
-    answer = settle_as_claimed(backend, problem, terms=(term,))
-    held = np.broadcast_to(term.values[:, None, :], answer.states.shape)[..., term.mask]
-    expect(np.allclose(answer.states[..., term.mask], held, rtol=0, atol=1e-6), "a clamped unit moved")
-    expect_claim(backend, answer)
+    _check_held(backend, term)
+
+
+def check_a_part_of_a_layer_is_held_or_refused(backend: Backend) -> None:
+    """A clamp on some units of a layer holds those and no others, or raises CapabilityError."""
+    term = _terms(backend, Clamp)[0]
+    assert isinstance(term, Clamp)
+    part = Clamp(term.mask & (np.arange(term.mask.size) > 0), term.values)
+    try:
+        _check_held(backend, part)
+    except CapabilityError as error:
+        raise NotApplicable(f"refuses: {error}") from error
 
 
 def check_terms_add_up(backend: Backend) -> None:
@@ -63,10 +76,10 @@ def check_a_nudge_leaves_no_trace(backend: Backend) -> None:
 
 
 def check_complex_nudging_is_holomorphic(backend: Backend) -> None:
-    """Complex strengths give stationary complex states, conjugate for conjugate strengths, real for real ones."""
+    """FIXED_POINT: complex strengths give stationary states, conjugate for conjugate strengths."""
     c = backend.capabilities
-    if not c.complex_nudging:
-        raise NotApplicable("no complex nudging")
+    if not c.complex_nudging or c.claim is not Claim.FIXED_POINT:
+        raise NotApplicable("no complex nudging, or no fixed points claimed")
     smooth = [kind for kind in instances.kinds(c) if kind == "logistic"]
     if not smooth or QuadraticNudge not in c.terms:
         raise NotApplicable("no smooth units or no quadratic nudge")
@@ -75,17 +88,27 @@ def check_complex_nudging_is_holomorphic(backend: Backend) -> None:
     assert isinstance(real, QuadraticNudge)
     turn = float(np.abs(real.strength[0])) * np.exp(1j * np.array([1.1, -1.1, 0.0]))
     term = replace(real, targets=np.tile(real.targets[:1], (3, 1)), strength=turn)
-    request = SettleRequest(problem, (term,), tolerance=1e-6, max_steps=5000, precision="complex128")
+    request = SettleRequest(
+        problem, (term,), tolerance=1e-6, max_steps=5000, precision="complex128"
+    )
     states = backend.settle(request).states
     expect(np.iscomplexobj(states), "complex strengths gave real states")
     slope = float(np.abs(total_gradient(problem, (term,), states)).max())
     expect(slope <= 1e-3, f"complex states are not stationary: |∂F/∂x| = {slope:.2g}")
-    expect(np.allclose(states[0], states[1].conj(), atol=1e-5), "conjugate strengths do not give conjugate states")
-    expect(np.abs(states[0].imag).max() > 1e-3, "an imaginary strength did not move the states off the real line")
+    expect(
+        np.allclose(states[0], states[1].conj(), atol=1e-5),
+        "conjugate strengths do not give conjugate states",
+    )
+    expect(
+        np.abs(states[0].imag).max() > 1e-3,
+        "an imaginary strength did not move the states off the real line",
+    )
     expect(np.abs(states[2].imag).max() < 1e-5, "a real strength gave complex states")
 
 
-def _terms(backend: Backend, kind: type | None = None) -> tuple[LinearNudge | QuadraticNudge | Clamp, ...]:
+def _terms(
+    backend: Backend, kind: type | None = None
+) -> tuple[LinearNudge | QuadraticNudge | Clamp, ...]:
     problem = claimed_problem(backend)
     terms = instances.nudges(backend.capabilities, problem)
     if kind is None and terms:
@@ -95,5 +118,14 @@ def _terms(backend: Backend, kind: type | None = None) -> tuple[LinearNudge | Qu
     return (terms[kind],)
 
 
+def _check_held(backend: Backend, term: Clamp) -> None:
+    answer = settle_as_claimed(backend, claimed_problem(backend), terms=(term,))
+    off = np.abs(answer.states - term.values[:, None, :])[..., term.mask].max(axis=-1)
+    expect((off <= 1e-6)[read_weights(answer) > 0].all(), "a clamped unit moved")
+    expect_claim(backend, answer)
+
+
 def _check(backend: Backend, kind: type) -> None:
-    expect_claim(backend, settle_as_claimed(backend, claimed_problem(backend), terms=_terms(backend, kind)))
+    expect_claim(
+        backend, settle_as_claimed(backend, claimed_problem(backend), terms=_terms(backend, kind))
+    )

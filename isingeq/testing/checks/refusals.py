@@ -50,17 +50,22 @@ class _UnknownSchedule:
 
 
 def check_unknown_units_are_refused(backend: Backend) -> None:
-    """A unit kind that is not in `capabilities.units` is refused, alone or in one layer of several."""
+    """A unit kind that nobody knows is refused, alone or in one layer of several."""
     problem = _any(backend)
     last = problem.layers[-1]
     strange = Layer(last.name, last.size, _UnknownUnit())  # type: ignore[arg-type]
-    for layers in ((*problem.layers[:-1], strange), tuple(replace(strange, name=k.name, size=k.size) for k in problem.layers)):
+    for layers in (
+        (*problem.layers[:-1], strange),
+        tuple(replace(strange, name=k.name, size=k.size) for k in problem.layers),
+    ):
         mixed = Problem(layers, problem.couplings, problem.fields)
-        _refuses(backend, SettleRequest(mixed), CapabilityError, "a kind of unit that it does not list")
+        _refuses(
+            backend, SettleRequest(mixed), CapabilityError, "a kind of unit that it does not list"
+        )
 
 
 def check_units_it_does_not_list_are_refused(backend: Backend) -> None:
-    """Spins, amplitudes and logistic units are refused where they are not in `capabilities.units`."""
+    """Spins, amplitudes and logistic units are refused where they are not listed."""
     c = backend.capabilities
     missing = [kind for kind in ("spin", "amplitude", "logistic") if kind not in c.units]
     if not missing:
@@ -71,7 +76,7 @@ def check_units_it_does_not_list_are_refused(backend: Backend) -> None:
 
 
 def check_unknown_couplings_are_refused(backend: Backend) -> None:
-    """A coupling kind that is not listed is refused, unless anything that lowers to edges will do."""
+    """A coupling kind that is not listed is refused, unless edges are."""
     if "edges" in backend.capabilities.couplings:
         raise NotApplicable("takes whatever lowers to edges")
     problem = _any(backend)
@@ -79,19 +84,29 @@ def check_unknown_couplings_are_refused(backend: Backend) -> None:
     assert isinstance(first, Dense)
     strange = Dense(first.a, first.b, first.J, kind="of an unknown kind")
     unknown = Problem(problem.layers, (strange, *problem.couplings[1:]), problem.fields)
-    _refuses(backend, SettleRequest(unknown), CapabilityError, "a kind of coupling that it does not list")
+    _refuses(
+        backend, SettleRequest(unknown), CapabilityError, "a kind of coupling that it does not list"
+    )
 
 
 def check_too_many_units_are_refused(backend: Backend) -> None:
     """One unit more than `max_units` is refused."""
     most = backend.capabilities.max_units
     if most is None or most > MOST_UNITS:
-        raise NotApplicable("no limit on units" if most is None else f"limit above {MOST_UNITS} units")
+        raise NotApplicable(
+            "no limit on units" if most is None else f"limit above {MOST_UNITS} units"
+        )
     unit = _any(backend).layers[0].unit
     layers = (Layer("a", most, unit), Layer("b", 1, unit))
     weak = backend.capabilities.coupling_step or 0.1
-    large = Problem(layers, (Dense((0, most), (most, most + 1), np.full((most, 1), -weak)),), np.zeros((1, most + 1)))
-    _refuses(backend, SettleRequest(large), CapabilityError, f"{most + 1} units, its limit is {most}")
+    large = Problem(
+        layers,
+        (Dense((0, most), (most, most + 1), np.full((most, 1), -weak)),),
+        np.zeros((1, most + 1)),
+    )
+    _refuses(
+        backend, SettleRequest(large), CapabilityError, f"{most + 1} units, its limit is {most}"
+    )
 
 
 def check_unknown_terms_are_refused(backend: Backend) -> None:
@@ -100,7 +115,12 @@ def check_unknown_terms_are_refused(backend: Backend) -> None:
     every = replace(c, terms=frozenset({LinearNudge, QuadraticNudge, Clamp}))
     for kind, term in instances.nudges(every, problem).items():
         if kind not in c.terms:
-            _refuses(backend, SettleRequest(problem, (term,)), CapabilityError, f"the term {kind.__name__}")
+            _refuses(
+                backend,
+                SettleRequest(problem, (term,)),
+                CapabilityError,
+                f"the term {kind.__name__}",
+            )
     unknown = SettleRequest(problem, (_UnknownTerm(),))  # type: ignore[arg-type]
     _refuses(backend, unknown, CapabilityError, "an unknown term")
 
@@ -108,14 +128,23 @@ def check_unknown_terms_are_refused(backend: Backend) -> None:
 def check_unknown_schedules_are_refused(backend: Backend) -> None:
     """Schedules of kinds that are not in `capabilities.schedules` are refused."""
     c, problem = backend.capabilities, _any(backend)
-    for schedule in (Annealing((0.7, 1.3)), Relaxation("synchronous", 0.5, (2.0, 1.0)), _UnknownSchedule()):
+    for schedule in (
+        Annealing((0.7, 1.3)),
+        Relaxation("synchronous", 0.5, (2.0, 1.0)),
+        _UnknownSchedule(),
+    ):
         if type(schedule) not in c.schedules:
             request = SettleRequest(problem, schedule=schedule)  # type: ignore[arg-type]
-            _refuses(backend, request, CapabilityError, f"a schedule of the kind {type(schedule).__name__}")
+            _refuses(
+                backend,
+                request,
+                CapabilityError,
+                f"a schedule of the kind {type(schedule).__name__}",
+            )
 
 
 def check_values_out_of_range_are_refused(backend: Backend) -> None:
-    """Fields and couplings beyond their range or between their steps are refused, not clipped or rounded."""
+    """Values beyond their range or between their steps are refused, not clipped or rounded."""
     c, problem = backend.capabilities, _any(backend)
     if not any((c.field_range, c.coupling_range, c.field_step, c.coupling_step)):
         raise NotApplicable("takes any value")
@@ -126,7 +155,11 @@ def check_values_out_of_range_are_refused(backend: Backend) -> None:
         wrong = [] if allowed is None else [allowed[1] + (step or 0.5), allowed[0] - (step or 0.5)]
         wrong += [] if step is None else [0.5 * step]
         for value in wrong:
-            changed = _with_a_field(problem, value) if what == "field" else _with_a_coupling(problem, value)
+            changed = (
+                _with_a_field(problem, value)
+                if what == "field"
+                else _with_a_coupling(problem, value)
+            )
             _refuses(backend, SettleRequest(changed), CapabilityError, f"a {what} of {value:g}")
 
 
@@ -135,11 +168,21 @@ def check_wrong_initial_states_are_refused(backend: Backend) -> None:
     problem = _any(backend)
     good = instances.states(problem, np.random.default_rng(1), 2)
     if not backend.capabilities.warm_start:
-        _refuses(backend, SettleRequest(problem, reads=2, initial=good), CapabilityError, "initial states")
+        _refuses(
+            backend,
+            SettleRequest(problem, reads=2, initial=good),
+            CapabilityError,
+            "initial states",
+        )
         return
     for wrong in (good[:, :1], good[:-1], good[..., :-1], good[0], good[:, 0]):
         request = SettleRequest(problem, reads=2, initial=wrong)
-        _refuses(backend, request, ProblemError, f"initial states of shape {wrong.shape} for {good.shape}")
+        _refuses(
+            backend,
+            request,
+            ProblemError,
+            f"initial states of shape {wrong.shape} for {good.shape}",
+        )
 
 
 def check_unknown_modes_are_refused(backend: Backend) -> None:
@@ -148,16 +191,28 @@ def check_unknown_modes_are_refused(backend: Backend) -> None:
     if c.traces and c.complex_nudging:
         raise NotApplicable("has traces and complex nudging")
     if not c.traces:
-        _refuses(backend, SettleRequest(problem, trace=True), CapabilityError, "a request for a trace")
+        _refuses(
+            backend, SettleRequest(problem, trace=True), CapabilityError, "a request for a trace"
+        )
     if not c.complex_nudging:
-        _refuses(backend, SettleRequest(problem, precision="complex128"), CapabilityError, "complex arithmetic")
+        _refuses(
+            backend,
+            SettleRequest(problem, precision="complex128"),
+            CapabilityError,
+            "complex arithmetic",
+        )
 
 
 def check_senseless_counts_are_refused(backend: Backend) -> None:
     """No reads, no steps and a tolerance that is negative or NaN are refused."""
     request = SettleRequest(_any(backend))
-    for change in ({"reads": 0}, {"max_steps": 0}, {"tolerance": -1.0}, {"tolerance": float("nan")}):
-        _refuses(backend, replace(request, **change), ProblemError, str(change))  # type: ignore[arg-type]
+    for change in (
+        {"reads": 0},
+        {"max_steps": 0},
+        {"tolerance": -1.0},
+        {"tolerance": float("nan")},
+    ):
+        _refuses(backend, replace(request, **change), ProblemError, str(change))
 
 
 def check_a_misshapen_clamp_is_refused(backend: Backend) -> None:
@@ -167,7 +222,9 @@ def check_a_misshapen_clamp_is_refused(backend: Backend) -> None:
     problem = _any(backend)
     mask, values = np.zeros(problem.n, bool), np.ones((problem.batch, problem.n))
     for clamp in (Clamp(mask[:-1], values), Clamp(mask, values[:-1])):
-        _refuses(backend, SettleRequest(problem, (clamp,)), ProblemError, "a clamp of the wrong shape")
+        _refuses(
+            backend, SettleRequest(problem, (clamp,)), ProblemError, "a clamp of the wrong shape"
+        )
 
 
 def check_a_refusal_leaves_it_working(backend: Backend) -> None:
@@ -178,23 +235,32 @@ def check_a_refusal_leaves_it_working(backend: Backend) -> None:
     _refuses(backend, SettleRequest(problem, (_UnknownTerm(),)), CapabilityError, "an unknown term")  # type: ignore[arg-type]
     after = backend.settle(request)
     if before.provenance.kind != "real":
-        expect(np.array_equal(before.states, after.states), "another answer to the same question after a refusal")
+        expect(
+            np.array_equal(before.states, after.states),
+            "another answer to the same question after a refusal",
+        )
 
 
 def _any(backend: Backend) -> Problem:
     return instances.make(backend.capabilities, instances.kinds(backend.capabilities)[0])
 
 
-def _refuses(backend: Backend, request: SettleRequest, wanted: type[IsingeqError], what: str) -> None:
+def _refuses(
+    backend: Backend, request: SettleRequest, wanted: type[IsingeqError], what: str
+) -> None:
     """Assert that settling raises `wanted` with a message of one line."""
     try:
         backend.settle(request)
     except wanted as error:
         message = str(error)
-        expect(message and "\n" not in message, f"refusing {what}, its message {message!r} is not one line")
+        expect(
+            message and "\n" not in message,
+            f"refusing {what}, its message {message!r} is not one line",
+        )
     except Exception as error:
         raise AssertionError(
-            f"given {what} it raised {type(error).__name__} ({error}), need {wanted.__name__}: call check_request first"
+            f"given {what} it raised {type(error).__name__} ({error}), need {wanted.__name__}: "
+            "call check_request first"
         ) from error
     else:
         raise AssertionError(f"accepted {what}, need {wanted.__name__}: call check_request first")

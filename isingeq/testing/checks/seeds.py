@@ -32,17 +32,23 @@ def check_same_seed_gives_the_same_states(backend: Backend) -> None:
     c = backend.capabilities
     for kind in instances.kinds(c):
         problem = instances.make(c, kind)
-        request = SettleRequest(problem, reads=4, schedule=backend.suggest_schedule(problem), seed=21)
+        request = SettleRequest(
+            problem, reads=4, schedule=backend.suggest_schedule(problem), seed=21
+        )
         first, second = backend.settle(request), backend.settle(request)
         if first.provenance.kind == "real":
             raise NotApplicable("a real device has no seed")
-        expect(np.array_equal(first.states, second.states), f"one seed gave two answers ({kind} units)")
+        expect(
+            np.array_equal(first.states, second.states), f"one seed gave two answers ({kind} units)"
+        )
 
 
 def check_other_seed_gives_other_states(backend: Backend) -> None:
     """Samplers: another seed draws other states."""
     first, second = warm_draws(backend, 21), warm_draws(backend, 22)
-    expect(not np.array_equal(first.states, second.states), "seeds 21 and 22 drew the same 96 states")
+    expect(
+        not np.array_equal(first.states, second.states), "seeds 21 and 22 drew the same 96 states"
+    )
 
 
 def check_reads_differ(backend: Backend) -> None:
@@ -50,4 +56,7 @@ def check_reads_differ(backend: Backend) -> None:
     states = warm_draws(backend, 23).states
     pairs = (states[:, :, None, :] == states[:, None, :, :]).all(axis=(0, 3))
     repeated = np.argwhere(np.triu(pairs, 1))
-    expect(repeated.size == 0, f"two reads are equal in all rows, first (r, r'): {repeated[:1].tolist()}")
+    expect(
+        repeated.size == 0,
+        f"two reads are equal in all rows, first (r, r'): {repeated[:1].tolist()}",
+    )

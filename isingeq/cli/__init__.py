@@ -1,0 +1,23 @@
+"""The command line. Commands import what they need when they run: help and bad options answer at once."""
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+    """
+    from isingeq.cli.commands import app
+
+    try:
+        code = app(args=arguments, prog_name="isingeq", standalone_mode=False)
+    except Exception as error:
+        # A command reports its own errors; what is left is how it was called.
+        if not hasattr(error, "format_message"):
+            raise
+        print(f"error: {error.format_message()} (see isingeq --help)", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(code or 0)

@@ -1,0 +1,254 @@
+"""The six commands of `isingeq`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isingeq import __version__
+from isingeq.cli.output import Output, command
+
+app = typer.Typer(
+    name="isingeq",
+    help="Train Ising machines by equilibrium propagation: simulated, annealed or attached.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object as the last line; all else goes to stderr."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only results and errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set a dotted key, such as learning.nudging=0.2; none unsets.",
+    ),
+]
+Spec = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="SPEC",
+        help="Settle here, as in neal?sweeps=200; replaces the machine table.",
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and settles.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training part.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", help="Threads of kernels and matrix products.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder to write; a new one under runs/ otherwise."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"isingeq {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train Ising machines by equilibrium propagation: simulated, annealed or attached."""
+
+
+@app.command()
+def train(
+    experiment: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME|FILE.toml", help="A shipped experiment or a file; digits if left out."
+        ),
+    ] = None,
+    backend: Spec = None,
+    settings: Set = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    threads: Threads = None,
+    out: Out = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="DIR", help="Go on with a stopped run, as if it had never stopped."
+        ),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train a network, test it, and leave a folder with config, metrics, plots and checkpoint."""
+    with command(json=json, quiet=quiet, debug=debug) as output:
+        from isingeq.cli.progress import shown
+        from isingeq.errors import ConfigError
+        from isingeq.experiments import run
+        from isingeq.experiments.reading import read_experiment
+        from isingeq.experiments.run_folder import open_run_folder
+
+        if resume and out:
+            raise ConfigError("--resume goes on in its own folder: leave --out away")
+        overrides = {
+            "machine.backend": backend,
+            "seed": seed,
+            "learning.epochs": epochs,
+            "threads": threads,
+        }
+        source = experiment or (
+            open_run_folder(resume).path / "config.toml" if resume else "digits"
+        )
+        resolved = read_experiment(source, settings=settings or (), overrides=overrides)
+        with shown(output) as watcher:
+            outcome = (
+                run.resume(resume, resolved, watcher=watcher)
+                if resume
+                else run.train(resolved, out=out, watcher=watcher)
+            )
+        _finish(output, outcome)
+
+
+def _finish(output: Output, outcome: object) -> None:
+    """Say what a run came to; a stopped one says how to go on."""
+    from isingeq.experiments.plots import NAMES
+    from isingeq.experiments.run import Stopped
+
+    if isinstance(outcome, Stopped):
+        output.line(
+            f"stopped after epoch {outcome.epochs}; go on with: isingeq train --resume {outcome.run_dir}"
+        )
+        output.result(
+            {"interrupted": True, "epochs": outcome.epochs, "run_dir": str(outcome.run_dir)}
+        )
+        raise typer.Exit(130)
+    assert isinstance(outcome, dict)
+    output.line(
+        f"test accuracy {outcome['test_accuracy']:.2%} (training {outcome['train_accuracy']:.2%}) "
+        f"after {outcome['epochs']} epochs and {outcome['wall_s']:.1f} s"
+    )
+    output.line(f"plots in {outcome['run_dir']}: {', '.join(NAMES)}")
+    output.result(outcome)
+
+
+@app.command()
+def evaluate(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a trained run.")],
+    backend: Spec = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Test a trained run, on its own backend or on another one."""
+    with command(json=json, quiet=quiet, debug=debug) as output:
+        from isingeq.experiments import run
+
+        record = run.evaluate(run_dir, backend)
+        output.line(
+            f"test accuracy {record['test_accuracy']:.2%} of {record['num_samples']} samples "
+            f"on {record['backend']} ({record['provenance']['kind']})"
+        )
+        output.result(record)
+
+
+@app.command()
+def compare(
+    experiment: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="A shipped experiment or a file.")
+    ],
+    backends: Annotated[
+        str,
+        typer.Option("--backends", metavar="A,B,C", help="SPECs to compare, with commas between."),
+    ],
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Runs per backend, each with its own seed.")
+    ] = 1,
+    settings: Set = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    threads: Threads = None,
+    out: Out = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train the same network with the same data order and seeds on several backends, side by side."""
+    with command(json=json, quiet=quiet, debug=debug) as output:
+        from isingeq.cli.progress import shown
+        from isingeq.experiments import comparison
+        from isingeq.experiments.reading import read_experiment
+
+        overrides = {"seed": seed, "learning.epochs": epochs, "threads": threads}
+        resolved = read_experiment(experiment, settings=settings or (), overrides=overrides)
+        with shown(output) as watcher:
+            result = comparison.compare(
+                resolved, backends.split(","), num_seeds=seeds, out=out, watcher=watcher
+            )
+        output.table(
+            f"{resolved.name}, {seeds} seeds",
+            comparison.COLUMNS,
+            [row.cells() for row in result.rows],
+        )
+        output.line(f"tables in {result.path}: {', '.join(comparison.FILES)}")
+        output.result(result.as_dict())
+        if result.interrupted:
+            raise typer.Exit(130)
+        if not any(row.accuracies for row in result.rows):
+            raise typer.Exit(6)
+
+
+@app.command()
+def backends(json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+    """List the backends that are there, what they claim, and why one is missing."""
+    with command(json=json, quiet=quiet, debug=debug) as output:
+        from isingeq.cli.listing import COLUMNS, list_backends
+
+        found = list_backends()
+        output.table("backends", COLUMNS, [entry.cells() for entry in found])
+        output.result({"backends": [entry.as_dict() for entry in found]})
+
+
+@app.command()
+def conformance(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="Backend, as in neal?beta=1.")],
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Test a backend for everything that it claims."""
+    with command(json=json, quiet=quiet, debug=debug) as output:
+        from isingeq.registry import open_backend
+        from isingeq.testing import run_conformance
+
+        checks = run_conformance(open_backend(spec))
+        counts = {
+            kind: sum(c.outcome == kind for c in checks)
+            for kind in ("passed", "failed", "not applicable")
+        }
+        output.table(
+            f"conformance of {spec}",
+            ("check", "outcome", "why"),
+            [(c.name, c.outcome, c.message) for c in checks],
+        )
+        output.line(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+        output.result(
+            {
+                "backend": spec,
+                "passed": counts["passed"],
+                "failed": counts["failed"],
+                "not_applicable": counts["not applicable"],
+                "checks": [
+                    {"name": c.name, "outcome": c.outcome, "message": c.message} for c in checks
+                ],
+            }
+        )
+        if counts["failed"]:
+            raise typer.Exit(1)

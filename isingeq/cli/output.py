@@ -1,0 +1,87 @@
+"""What a command says: lines and tables for people, one JSON object for programs, one line for an error."""
+
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from isingeq.errors import IsingeqError
+
+_PLAIN_WIDTH = 160  # a file or pipe has no width of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's words go.
+
+    Attributes:
+        console: standard output, or standard error where that is kept free for JSON.
+        json: print the result as one JSON object, last on standard output.
+        quiet: print nothing else.
+    """
+
+    console: Console
+    json: bool
+    quiet: bool
+
+    def line(self, text: str) -> None:
+        """Print a line, unless quiet."""
+        if not self.quiet:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table, unless quiet."""
+        if self.quiet:
+            return
+        table = Table(title=title, title_justify="left", *columns)
+        for row in rows:
+            table.add_row(*row)
+        self.console.print(table, markup=False)
+
+    def result(self, record: Mapping[str, object]) -> None:
+        """Print the result as JSON where that was asked for."""
+        if self.json:
+            from isingeq.experiments.run_folder import to_json
+
+            print(to_json(record), flush=True)
+
+
+@contextmanager
+def command(*, json: bool, quiet: bool, debug: bool) -> Iterator[Output]:
+    """Yield the output of a command; an error becomes one line on standard error and its exit code.
+
+    Args:
+        json: standard output is for one JSON object.
+        quiet: only results and errors.
+        debug: show the traceback of an error too.
+    """
+    console = Console(stderr=json)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    try:
+        yield Output(console, json, quiet)
+    except IsingeqError as error:
+        _report(str(error), debug)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        _report("interrupted", debug)
+        raise typer.Exit(130) from None
+    except OSError as error:
+        _report(f"{error.filename or 'the system'}: {error.strerror or error}", debug)
+        raise typer.Exit(1) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        _report(f"unexpected {type(error).__name__}: {error} (--debug shows where)", debug)
+        raise typer.Exit(1) from None
+
+
+def _report(text: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print("error:", " ".join(text.split()), file=sys.stderr)

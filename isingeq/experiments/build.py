@@ -1,0 +1,174 @@
+"""From an `Experiment` to the objects that train: data set, network, backend, trainer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isingeq import registry
+from isingeq.backend import Backend, SettleRequest, check_request
+from isingeq.errors import ConfigError
+from isingeq.experiments.config import Experiment
+from isingeq.kernels.pool import Pool
+from isingeq.learning.cost import Cost, CrossEntropy, SquaredError
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.network import Network
+from isingeq.learning.optimizer import Optimizer
+from isingeq.learning.trainer import Course, Trainer
+from isingeq.tasks import Dataset, load
+from isingeq.units import Amplitude, Layer, Logistic, Spin, Unit
+
+_HIDDEN: dict[str, Unit] = {"amplitude": Amplitude(), "spin": Spin(), "logistic": Logistic()}
+_OUTPUT: dict[str, Unit] = {
+    "linear": Amplitude(-np.inf, np.inf),
+    "box": Amplitude(),
+    "spin": Spin(),
+}
+_FREE_TO_CHANGE = ("name", "threads", "learning.checkpoint_every_s")
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """An experiment, ready to run.
+
+    Attributes:
+        experiment: what it was built from.
+        data: examples.
+        trainer: holds network, backend and parameters.
+        pool: threads outside the backend.
+    """
+
+    experiment: Experiment
+    data: Dataset
+    trainer: Trainer
+    pool: Pool
+
+    def close(self) -> None:
+        """Close the backend and stop the threads."""
+        self.trainer.backend.close()
+        self.pool.close()
+
+
+def build(
+    experiment: Experiment, checkpoint: Path | None = None, *, backend: str | None = None
+) -> Built:
+    """Build all that an experiment needs, and refuse what cannot work before any work.
+
+    Args:
+        experiment: resolved.
+        checkpoint: file to keep; None keeps none.
+        backend: SPEC to settle on instead of the experiment's own.
+
+    Raises:
+        ConfigError: values that do not go together.
+        DataError: the data set is missing or damaged.
+        CapabilityError: the backend cannot hold the network.
+    """
+    e, learning = experiment, experiment.learning
+    opened = open_backend(backend or e.machine.spec, e.threads)
+    try:
+        data = load(**e.data.model_dump())
+        network = build_network(experiment, data)
+        check_fits(network, opened, learning.reads)
+        pool = Pool(e.threads)
+        trainer = Trainer(
+            network,
+            opened,
+            data,
+            estimator=Estimator(
+                **_named(Estimator, learning.model_dump(), method=learning.estimator)
+            ),
+            optimizer=Optimizer(
+                **_named(Optimizer, learning.model_dump(), method=learning.optimizer)
+            ),
+            course=Course(**_named(Course, learning.model_dump())),
+            seed=e.seed,
+            pool=pool,
+            gains=e.network.gains,
+            path=checkpoint,
+            identity=identity(experiment, data),
+        )
+    except BaseException:
+        opened.close()
+        raise
+    return Built(experiment, data, trainer, pool)
+
+
+def build_network(experiment: Experiment, data: Dataset) -> Network:
+    """Return the network between the features and the classes of a data set.
+
+    Raises:
+        ConfigError: replicas or an output kind where the readout stands outside the system.
+    """
+    chosen = experiment.network
+    hidden = [
+        Layer(f"hidden{k}", size, _HIDDEN[chosen.unit]) for k, size in enumerate(chosen.hidden, 1)
+    ]
+    inputs = data.x_train.shape[1]
+    if chosen.cost == "cross_entropy":
+        if chosen.replicas != 1 or len(hidden) < 2:
+            raise ConfigError(
+                "network.cost = 'cross_entropy' reads the last hidden layer: it needs two hidden layers and replicas = 1, "
+                f"got {len(hidden)} and {chosen.replicas}"
+            )
+        return Network(inputs, tuple(hidden), CrossEntropy(data.num_classes), chosen.field_limit)
+    unit = _OUTPUT[chosen.output]
+    output = Layer("output", data.num_classes * chosen.replicas, unit)
+    cost: Cost = SquaredError(
+        data.num_classes, chosen.replicas, low=-1.0 if unit.kind == "spin" else 0.0
+    )
+    return Network(inputs, (*hidden, output), cost, chosen.field_limit)
+
+
+def open_backend(spec: str, threads: int = 1) -> Backend:
+    """Open a backend, on `threads` threads where it takes that option and the SPEC does not say.
+
+    Raises:
+        ConfigError: an unknown name or option.
+    """
+    parsed = registry.parse_spec(spec)
+    if (
+        threads > 1
+        and "threads" not in parsed.options
+        and "threads" in registry.options(parsed.name)
+    ):
+        spec += f"{'&' if parsed.options else '?'}threads={threads}"
+    return registry.open_backend(spec)
+
+
+def check_fits(network: Network, backend: Backend, reads: int) -> None:
+    """Refuse a network that a backend cannot hold.
+
+    Raises:
+        CapabilityError: units, couplings or size are outside its capabilities.
+    """
+    parameters = network.initial(0)
+    problem = network.problem(
+        network.couplings(parameters),
+        network.encode(parameters, np.zeros((1, network.inputs), np.float32), Pool()),
+    )
+    check_request(backend.name, backend.capabilities, SettleRequest(problem, reads=reads))
+
+
+def identity(experiment: Experiment, data: Dataset) -> dict[str, object]:
+    """Return, by dotted key, all that must agree for a checkpoint to be resumed, the data's digest among it.
+
+    The number of epochs may change where the learning rate does not depend on it.
+    """
+    out: dict[str, object] = {"data.sha256": data.sha256}
+    for key, value in experiment.model_dump(mode="json").items():
+        if isinstance(value, dict):
+            out |= {f"{key}.{inner}": v for inner, v in value.items()}
+        else:
+            out[key] = value
+    free = _FREE_TO_CHANGE
+    if experiment.learning.anneal == "constant":
+        free += ("learning.epochs", "learning.patience")
+    return {key: value for key, value in out.items() if key not in free}
+
+
+def _named(kind: type, values: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return those values that a dataclass has a field for, and `more`."""
+    fields = kind.__dataclass_fields__
+    return {key: value for key, value in values.items() if key in fields} | more

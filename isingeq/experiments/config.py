@@ -1,0 +1,181 @@
+"""What an experiment is made of, as it stands in a TOML file.
+
+A file has the keys `name`, `seed` and `threads` and the tables `data`, `network`, `machine` and `learning`;
+elsewhere a key is written with its table, as in `learning.nudging`. Everything is checked before any work,
+and a key that is not known is refused.
+"""
+
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Option = bool | int | float | str
+
+_CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+_TUPLE = Field(strict=False)  # TOML has arrays, not tuples
+
+
+class Data(BaseModel):
+    """Which examples, and how many.
+
+    Attributes:
+        name: of the data set.
+        train_size: training examples; None for all that validation leaves.
+        validation_size: taken out of the training part; None for a tenth of it.
+        test_size: test examples; None for all.
+        balanced: as many training examples of each class.
+        seed: draws training and validation examples.
+    """
+
+    model_config = _CLOSED
+
+    name: str
+    train_size: Count | None = None
+    validation_size: Annotated[int, Field(ge=0)] | None = None
+    test_size: Count | None = None
+    balanced: bool = False
+    seed: Seed = 0
+
+
+class Network(BaseModel):
+    """Layers between the inputs and the classes.
+
+    Attributes:
+        hidden: units of each hidden layer.
+        unit: kind of the hidden units.
+        output: kind of the output units: without walls, in the box [0, 1], or spins.
+        replicas: output units per class.
+        cost: squared error, or cross-entropy with a readout of its own on the last hidden layer.
+        gains: of the initial weights, one for all or one per weight matrix, input first.
+        field_limit: input fields are cut to ± this, and counted; None for no limit.
+    """
+
+    model_config = _CLOSED
+
+    hidden: Annotated[tuple[Count, ...], _TUPLE] = (128,)
+    unit: Literal["amplitude", "spin", "logistic"] = "amplitude"
+    output: Literal["linear", "box", "spin"] = "linear"
+    replicas: Count = 1
+    cost: Literal["squared_error", "cross_entropy"] = "squared_error"
+    gains: Annotated[tuple[NotNegative, ...], _TUPLE, Field(min_length=1)] = (1.0,)
+    field_limit: Positive | None = None
+
+
+class Machine(BaseModel):
+    """Where to settle: a SPEC, and more of its options, whatever the backend takes.
+
+    Attributes:
+        backend: SPEC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
+    __pydantic_extra__: dict[str, Option]
+
+    backend: str = "conjugate"
+
+    @property
+    def options(self) -> dict[str, Option]:
+        """Options beside the SPEC."""
+        return dict(self.__pydantic_extra__)
+
+    @property
+    def spec(self) -> str:
+        """The SPEC with all options in its query."""
+        texts = {
+            k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in self.options.items()
+        }
+        if not texts:
+            return self.backend
+        return f"{self.backend}{'&' if '?' in self.backend else '?'}{urlencode(texts)}"
+
+
+class Learning(BaseModel):
+    """How equilibria become updates, and for how long; see `Estimator`, `Optimizer` and `Course`.
+
+    Attributes:
+        estimator: kind of contrast, or backprop for the baseline.
+        nudging: strength of the nudge.
+        points: nudged phases of the holomorphic estimator.
+        free_steps: most steps of the free phase.
+        nudged_steps: most steps of a nudged phase.
+        tolerance: residual at which a phase stops.
+        reads: states per sample.
+        select: contrast the mean over reads, or the read of lowest energy.
+        skip_correct: leave out samples whose output is right already.
+        optimizer: sgd or adam.
+        rate: learning rate.
+        rates: factor on the rate for each weight matrix, input first; empty for 1.
+        bias_rate: factor on the rate for biases.
+        momentum: of sgd, or first-moment decay of adam.
+        second: second-moment decay of adam.
+        decay: weight decay.
+        anneal: how the rate falls over the run.
+        final_rate: share of the rate left at the end.
+        weight_limit: parameters are kept in ± this; None for no limit.
+        epochs: passes over the training part.
+        batch_size: samples per update.
+        patience: epochs without a better validation accuracy after which to stop; None for never.
+        keep_best: use the parameters of the best validation accuracy instead of the last ones.
+        renew_every: updates after which the schedule of a relaxing machine is found anew.
+        checkpoint_every_s: seconds between checkpoints inside an epoch.
+    """
+
+    model_config = _CLOSED
+
+    estimator: Literal["centred", "positive", "negative", "holomorphic", "coupled", "backprop"] = (
+        "centred"
+    )
+    nudging: Positive = 0.1
+    points: Annotated[int, Field(ge=2)] = 2
+    free_steps: Count = 100
+    nudged_steps: Count = 50
+    tolerance: NotNegative = 1e-3
+    reads: Count = 1
+    select: Literal["mean", "best"] = "mean"
+    skip_correct: bool = False
+    optimizer: Literal["sgd", "adam"] = "adam"
+    rate: NotNegative = 1e-3
+    rates: Annotated[tuple[NotNegative, ...], _TUPLE] = ()
+    bias_rate: NotNegative = 1.0
+    momentum: Share = 0.9
+    second: Share = 0.999
+    decay: NotNegative = 0.0
+    anneal: Literal["constant", "linear", "cosine"] = "constant"
+    final_rate: NotNegative = 0.0
+    weight_limit: Positive | None = None
+    epochs: Count = 10
+    batch_size: Count = 32
+    patience: Count | None = None
+    keep_best: bool = False
+    renew_every: Count = 200
+    checkpoint_every_s: NotNegative = 300.0
+
+
+class Experiment(BaseModel):
+    """A whole experiment.
+
+    Attributes:
+        name: of the experiment, first part of its run folders' names.
+        seed: of initial weights, order of the samples and settles.
+        threads: of kernels and matrix products.
+        data: examples.
+        network: layers.
+        machine: backend.
+        learning: estimator, optimizer and course.
+    """
+
+    model_config = _CLOSED
+
+    name: Annotated[str, Field(min_length=1, pattern=r"^[\w.-]+$")]
+    seed: Seed = 0
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    data: Data
+    network: Network = Network()
+    machine: Machine = Machine()
+    learning: Learning = Learning()

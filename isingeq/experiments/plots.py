@@ -1,0 +1,145 @@
+"""Pictures of a run: accuracy, residual, steps and weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from isingeq.experiments.run_folder import Record, RunFolder
+from isingeq.learning.network import Network
+from isingeq.learning.parameters import Parameters
+from isingeq.tasks import Dataset
+
+NAMES = ("accuracy.png", "residual.png", "steps.png", "weights.png")
+_STYLE = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "font.size": 10,
+}
+_MOST_IMAGES = 40
+
+
+def draw(
+    folder: RunFolder, data: Dataset, network: Network, parameters: Parameters, test_accuracy: float
+) -> None:
+    """Draw all pictures of a run into its folder.
+
+    Args:
+        folder: of the run, with its metrics.
+        data: its examples, for the shape of an image.
+        network: that was trained.
+        parameters: its result.
+        test_accuracy: of the result.
+    """
+    epochs = folder.epochs
+    with mpl.rc_context(_STYLE):
+        _accuracy(epochs, test_accuracy, folder.path / NAMES[0])
+        _residual(epochs, folder.path / NAMES[1])
+        _steps(epochs, folder.path / NAMES[2])
+        _weights(data, network, parameters, folder.path / NAMES[3])
+
+
+def _accuracy(epochs: Sequence[Record], test_accuracy: float, path: Path) -> None:
+    figure, axes = _by_epoch("accuracy (%)")
+    for key, label in (
+        ("train_accuracy", "training, while it learns"),
+        ("validation_accuracy", "validation"),
+    ):
+        _line(axes, epochs, key, label, factor=100)
+    axes.axhline(
+        100 * test_accuracy,
+        linestyle="--",
+        color="black",
+        label=f"test, at the end: {test_accuracy:.2%}",
+    )
+    axes.legend(loc="lower right")
+    figure.savefig(path)
+
+
+def _residual(epochs: Sequence[Record], path: Path) -> None:
+    figure, axes = _by_epoch("largest residual (units of the state)")
+    if any(record["max_residual"] for record in epochs):
+        _line(axes, epochs, "max_residual", "largest of all settles")
+        axes.set_yscale("log")
+        right = axes.twinx()
+        right.grid(visible=False)
+        right.set_ylabel("settles above the tolerance (%)")
+        right.plot(
+            [r["epoch"] for r in epochs], [100 * r["unsettled_fraction"] for r in epochs], "s:", color="C1",
+            label="not settled",
+        )  # fmt: skip
+        right.set_ylim(bottom=0)
+        right.spines["right"].set_visible(True)
+        axes.legend(handles=[*axes.get_lines(), *right.get_lines()], loc="best")
+    else:
+        axes.text(
+            0.5, 0.5, "this backend reports no residual", transform=axes.transAxes, ha="center"
+        )
+    figure.savefig(path)
+
+
+def _steps(epochs: Sequence[Record], path: Path) -> None:
+    figure, axes = _by_epoch("steps per settle, mean")
+    _line(axes, epochs, "mean_free_steps", "free phase")
+    _line(axes, epochs, "mean_nudged_steps", "nudged phases")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    figure.savefig(path)
+
+
+def _weights(data: Dataset, network: Network, parameters: Parameters, path: Path) -> None:
+    """Draw the input weights of the first units as images, where inputs are one, and all weights as histograms."""
+    names = [name for name in parameters if name.endswith(".weight")]
+    image = data.shape if len(data.shape) == 2 or data.shape[-1:] == (1,) else None
+    count = min(_MOST_IMAGES, network.layers[0].size) if image else 0
+    columns = 10
+    rows = -(-count // columns)
+    figure = Figure(figsize=(8, 0.8 * rows + 2.8), layout="constrained")
+    parts = figure.subfigures(2, 1, height_ratios=[0.8 * rows, 2.8]) if rows else None
+    if parts is not None and image is not None:
+        shown = parameters[network.input_name][:, :count].T.reshape(count, *image[:2])
+        limit = float(np.abs(shown).max()) or 1.0
+        grid = parts[0].subplots(rows, columns, squeeze=False)
+        picture = None
+        for index, axes in enumerate(grid.flat):
+            axes.axis("off")
+            if index < count:
+                picture = axes.imshow(shown[index], cmap="RdBu_r", vmin=-limit, vmax=limit)
+        parts[0].suptitle(
+            f"input weights of the first {count} units of {network.layers[0].name}", fontsize=10
+        )
+        parts[0].colorbar(picture, ax=grid, label="weight", shrink=0.9)
+    lower = parts[1] if parts is not None else figure
+    for axes, name in zip(lower.subplots(1, len(names), squeeze=False).flat, names, strict=True):
+        axes.hist(parameters[name].ravel(), bins=60, color="C0")
+        axes.set_yscale("log")
+        axes.set_xlabel(name)
+        axes.set_ylabel("number of weights")
+    figure.savefig(path, dpi=110)
+
+
+def _by_epoch(ylabel: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6, 3.6), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, axes
+
+
+def _line(
+    axes: Axes, epochs: Sequence[Record], key: str, label: str, *, factor: float = 1.0
+) -> None:
+    """Draw one quantity over the epochs that have it."""
+    points = [
+        (record["epoch"], factor * record[key]) for record in epochs if record[key] is not None
+    ]
+    if points:
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label)

@@ -1,0 +1,183 @@
+"""From a name or a file, with what the command line adds, to an `Experiment`; errors name the dotted key."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from isingeq.errors import ConfigError
+from isingeq.experiments.config import Experiment
+
+Table = dict[str, Any]
+_SHIPPED = files("isingeq.experiments") / "shipped"
+
+
+def shipped() -> list[str]:
+    """Return the names of the experiments that come with the package, sorted."""
+    return sorted(
+        item.name.removesuffix(".toml")
+        for item in _SHIPPED.iterdir()
+        if item.name.endswith(".toml")
+    )
+
+
+def read_experiment(
+    source: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    overrides: Mapping[str, object] | None = None,
+) -> Experiment:
+    """Read an experiment.
+
+    Args:
+        source: name of a shipped experiment, or path of a TOML file.
+        settings: `KEY=VALUE` texts, values as in TOML; text that is no TOML value is a string, `none` unsets.
+        overrides: values by dotted key that win over the file; those that are None are left out. A
+            `machine.backend` among them replaces the whole table: options belong to the backend they were given for.
+
+    Raises:
+        ConfigError: an unknown name, an unreadable file, or a key or value that is not understood.
+    """
+    table = parse(_text(source), str(source))
+    for key, value in (overrides or {}).items():
+        if value is None:
+            continue
+        if key == "machine.backend":
+            table["machine"] = {}
+        _put(table, key, value)
+    for setting in settings:
+        key, value = parse_setting(setting)
+        _put(table, key, value)
+    return validate(table)
+
+
+def validate(table: Table) -> Experiment:
+    """Turn a table of plain values into an experiment.
+
+    Raises:
+        ConfigError: a key or value that is not understood; one line about the first of them.
+    """
+    try:
+        return Experiment.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(_one_line(first)) from None
+
+
+def parse(text: str, where: str) -> Table:
+    """Parse TOML.
+
+    Raises:
+        ConfigError: it is no TOML; says where.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}") from None
+
+
+def parse_setting(setting: str) -> tuple[str, object]:
+    """Split `KEY=VALUE`, the value read as TOML; what is no TOML value is a string.
+
+    Raises:
+        ConfigError: no equals sign, or no key.
+    """
+    key, sign, text = setting.partition("=")
+    key, text = key.strip(), text.strip()
+    if not sign or not key:
+        raise ConfigError(
+            f"setting {setting!r} is not KEY=VALUE: write for example learning.epochs=5"
+        )
+    if text == "none":
+        return key, None
+    try:
+        return key, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, text
+
+
+def keys() -> list[str]:
+    """Return every dotted key that an experiment knows."""
+    return list(_keys(Experiment))
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _keys(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _text(source: str | Path) -> str:
+    """Return the text of a shipped experiment or of a file."""
+    name = str(source)
+    if isinstance(source, str) and name in shipped():
+        return (_SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+    path = Path(source)
+    if path.suffix != ".toml" and not path.is_file():
+        near = difflib.get_close_matches(name, shipped(), n=1)
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"there are {', '.join(shipped())}, or give a .toml file"
+        )
+        raise ConfigError(f"no experiment is called {name!r}; {hint}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(
+            f"experiment {path} cannot be read ({reason}): give a TOML file, or one of {', '.join(shipped())}"
+        ) from None
+
+
+def _put(table: Table, key: str, value: object) -> None:
+    """Set a dotted key."""
+    *path, last = key.split(".")
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise ConfigError(
+                f"key {key!r} goes through {part!r}, which is a value and no table; {_nearest(key)}"
+            )
+    table[last] = value
+
+
+def _one_line(error: Mapping[str, Any]) -> str:
+    """Say in one line which key is wrong, what came and what is allowed."""
+    path = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        key = ".".join(path)
+        return f"unknown key {key!r}; {_nearest(key)}"
+    if error["type"] == "missing":
+        return f"key {'.'.join(path)!r} is missing: add it to the file, or --set {'.'.join(path)}=VALUE"
+    # In a union the path goes on with the kind that was tried; the key ends before it.
+    known = keys()
+    key = next((k for k in (".".join(path[:n]) for n in (2, 1)) if k in known), ".".join(path[:2]))
+    allowed = (
+        str(error["msg"]).replace("Input should be", "must be").replace("valid dictionary", "table")
+    )
+    if error["type"] in ("model_type", "dict_type"):
+        allowed = "must be a table of keys"
+    if error["type"] == "tuple_type":
+        allowed = "must be an array such as [128, 64]"
+    element = f" (element {error['loc'][-1] + 1})" if isinstance(error["loc"][-1], int) else ""
+    return f"{key} = {error['input']!r}{element}: {allowed[0].lower()}{allowed[1:]}"
+
+
+def _nearest(key: str) -> str:
+    """Name the key that was most likely meant, by its whole name or by its last part."""
+    known = keys()
+    if near := difflib.get_close_matches(key, known, n=1, cutoff=0.75):
+        return f"did you mean {near[0]!r}?"
+    leaves = {name.rpartition(".")[2]: name for name in known}
+    if near := difflib.get_close_matches(key.rpartition(".")[2], leaves, n=1, cutoff=0.6):
+        return f"did you mean {leaves[near[0]]!r}?"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    return f"did you mean {near[0]!r}?"

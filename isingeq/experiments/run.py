@@ -1,0 +1,257 @@
+"""One run: train an experiment, test it, and leave a folder that tells all about it."""
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from isingeq import __version__
+from isingeq.backend import Provenance
+from isingeq.experiments.build import Built, build
+from isingeq.experiments.config import Experiment
+from isingeq.experiments.run_folder import Record, RunFolder, create_run_folder, open_run_folder
+from isingeq.experiments.stopping import stop_on_signal
+from isingeq.learning.estimator import settle_free
+from isingeq.learning.trainer import Epoch, Listener, Position
+
+_LIBRARIES = ("numpy", "scipy", "numba", "dimod", "dwave-samplers", "scikit-learn")
+
+
+@dataclass(slots=True)
+class Watcher:
+    """What a run tells while it works; each is optional.
+
+    Attributes:
+        started: called with the experiment, its folder and the number of epochs done, before the first update.
+        batch: called after every update, with the number of updates in an epoch.
+        epoch: called after every epoch.
+        warned: called with a line that the user should read.
+    """
+
+    started: Callable[[Experiment, Path, int], None] = lambda experiment, path, done: None
+    batch: Callable[[Position, int], None] = lambda position, batches: None
+    epoch: Callable[[Epoch], None] = lambda epoch: None
+    warned: Callable[[str], None] = lambda line: None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A run that was stopped before its end; its checkpoint can be resumed.
+
+    Attributes:
+        run_dir: folder.
+        epochs: epochs done.
+    """
+
+    run_dir: Path
+    epochs: int
+
+
+def train(
+    experiment: Experiment,
+    *,
+    out: Path | None = None,
+    watcher: Watcher | None = None,
+    plots: bool = True,
+) -> Record | Stopped:
+    """Train and test a new run.
+
+    Args:
+        experiment: resolved.
+        out: run folder; None makes one under `runs`.
+        watcher: is told what happens.
+        plots: draw them too.
+
+    Returns:
+        The result, as `result.json` holds it, or Stopped.
+
+    Raises:
+        IsingeqError: of any kind; a folder is made only once everything fits.
+    """
+    started = time.perf_counter()
+    built = build(experiment)
+    try:
+        folder = create_run_folder(experiment, out)
+        built.trainer.path = folder.checkpoint
+        return _run(built, folder, watcher or Watcher(), started, plots)
+    finally:
+        built.close()
+
+
+def resume(
+    path: Path,
+    experiment: Experiment | None = None,
+    *,
+    watcher: Watcher | None = None,
+    plots: bool = True,
+) -> Record | Stopped:
+    """Take up a stopped run where its checkpoint left off; bit for bit as if it had never stopped.
+
+    Args:
+        path: run folder.
+        experiment: what to go on with; None for what the folder says.
+        watcher: is told what happens.
+        plots: draw them too.
+
+    Raises:
+        CheckpointError: no run folder, no checkpoint, or one of another configuration.
+    """
+    started = time.perf_counter()
+    folder = open_run_folder(path)
+    watcher = watcher or Watcher()
+    built = build(experiment or folder.experiment, folder.checkpoint)
+    try:
+        if warning := built.trainer.resume():
+            watcher.warned(warning)
+        if experiment is not None:
+            folder.write_experiment(experiment)
+        folder.forget_epochs_after(built.trainer.position.epoch)
+        return _run(built, folder, watcher, started, plots)
+    finally:
+        built.close()
+
+
+def evaluate(path: Path, backend: str | None = None) -> Record:
+    """Return the test accuracy of an earlier run, on its own backend or another one.
+
+    Raises:
+        CheckpointError: no run folder, or no checkpoint.
+        CapabilityError: the backend cannot hold the network.
+    """
+    started = time.perf_counter()
+    folder = open_run_folder(path)
+    built = build(folder.experiment, folder.checkpoint, backend=backend)
+    try:
+        trainer = built.trainer
+        trainer.resume()
+        if backend is not None:
+            # A schedule belongs to the backend that it was found for.
+            trainer.position.schedule, trainer.position.renewed_at = None, -1
+        accuracy = _test_accuracy(built)
+        return {
+            "test_accuracy": accuracy,
+            "num_samples": len(built.data.x_test),
+            "backend": backend or built.experiment.machine.spec,
+            "provenance": _provenance(built).as_dict(),
+            "wall_s": time.perf_counter() - started,
+            "params_sha256": trainer.result().sha256(),
+            "run_dir": str(path),
+        }
+    finally:
+        built.close()
+
+
+def _run(
+    built: Built, folder: RunFolder, watcher: Watcher, started: float, plots: bool
+) -> Record | Stopped:
+    """Train to the end or to a stop, test, and write down the outcome."""
+    trainer = built.trainer
+    earlier = folder.epochs
+    folder.write(
+        "provenance",
+        {"backend": built.experiment.machine.spec, **_versions(), "data": _source(built)},
+    )
+
+    def add(epoch: Epoch) -> None:
+        folder.add_epoch(epoch)
+        watcher.epoch(epoch)
+
+    def announce() -> None:
+        watcher.warned("stopping after this batch; once more to stop at once, without a checkpoint")
+
+    watcher.started(built.experiment, folder.path, trainer.position.epoch)
+    with stop_on_signal(announce) as should_stop:
+        if not trainer.run(Listener(on_batch=watcher.batch, on_epoch=add, should_stop=should_stop)):
+            return Stopped(folder.path, trainer.position.epoch)
+    try:
+        accuracy = _test_accuracy(built)
+    except KeyboardInterrupt:
+        return Stopped(folder.path, trainer.position.epoch)
+    provenance = _provenance(built)
+    result = _result(built, folder, accuracy, provenance) | {
+        "wall_s": time.perf_counter() - started + sum(record["wall_s"] for record in earlier),
+        "cpu_s": time.process_time() + sum(record["cpu_s"] for record in earlier),
+    }
+    folder.write("provenance", {**provenance.as_dict(), **_versions(), "data": _source(built)})
+    folder.write("result", result)
+    if plots:
+        from isingeq.experiments.plots import draw  # slow to import
+
+        draw(folder, built.data, trainer.network, trainer.result(), accuracy)
+    return result
+
+
+def _result(built: Built, folder: RunFolder, accuracy: float, provenance: Provenance) -> Record:
+    """Return what a run came to; means are over all epochs, the training accuracy is the last epoch's."""
+    epochs = folder.epochs
+    settles = sum(record["settles"] for record in epochs)
+    return {
+        "test_accuracy": accuracy,
+        "train_accuracy": epochs[-1]["train_accuracy"],
+        "epochs": len(epochs),
+        "wall_s": 0.0,
+        "cpu_s": 0.0,
+        "settles": settles,
+        "mean_free_steps": float(np.mean([record["mean_free_steps"] for record in epochs])),
+        "mean_nudged_steps": float(np.mean([record["mean_nudged_steps"] for record in epochs])),
+        "unsettled_fraction": sum(r["unsettled_fraction"] * r["settles"] for r in epochs) / settles,
+        "backend": built.experiment.machine.spec,
+        "provenance": provenance.as_dict(),
+        "seed": built.experiment.seed,
+        "params_sha256": built.trainer.result().sha256(),
+        "run_dir": str(folder.path),
+    }
+
+
+def _test_accuracy(built: Built) -> float:
+    predicted = built.trainer.predict(built.data.x_test, parameters=built.trainer.result())
+    return float((predicted == built.data.y_test).mean())
+
+
+def _provenance(built: Built) -> Provenance:
+    """Return where the settles come from, by one of them."""
+    trainer, parameters = built.trainer, built.trainer.result()
+    network = trainer.network
+    return settle_free(
+        trainer.estimator,
+        network,
+        trainer.backend,
+        network.couplings(parameters),
+        network.encode(parameters, built.data.x_test[:1], built.pool),
+        seed=trainer.seed,
+        schedule=trainer.position.schedule,
+    ).provenance
+
+
+def _versions() -> Record:
+    return {
+        "isingeq": __version__,
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _source(built: Built) -> Record:
+    data = built.data
+    return {
+        "name": data.name,
+        "source": data.source,
+        "scaling": data.scaling,
+        "train_size": len(data.x_train),
+        "validation_size": len(data.x_validation),
+        "test_size": len(data.x_test),
+        "num_clipped": data.num_clipped,
+        "sha256": data.sha256,
+    }

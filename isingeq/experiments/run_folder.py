@@ -1,0 +1,174 @@
+"""The folder of a run, and what stands where in it.
+
+::
+
+    config.toml       the experiment, resolved: enough to run it again
+    metrics.jsonl     one line per epoch, as it comes
+    checkpoint.npz    parameters and position; checkpoint.previous.npz the one before
+    result.json       what the run came to
+    provenance.json   backend, versions and kind of machine
+    *.png             accuracy, residual, steps, weights
+"""
+
+import errno
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from isingeq.errors import CheckpointError, ConfigError
+from isingeq.experiments.config import Experiment
+from isingeq.experiments.reading import parse, validate
+from isingeq.experiments.toml import dumps
+from isingeq.learning.trainer import Epoch
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """An existing folder of a run."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """File of the checkpoint."""
+        return self.path / "checkpoint.npz"
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment that was run.
+
+        Raises:
+            ConfigError: the resolved config was changed into something that is not understood.
+        """
+        file = self.path / "config.toml"
+        return validate(parse(file.read_text(encoding="utf-8"), str(file)))
+
+    @property
+    def epochs(self) -> list[Record]:
+        """What every epoch came to, so far."""
+        file = self.path / "metrics.jsonl"
+        return (
+            [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            if file.exists()
+            else []
+        )
+
+    def write_experiment(self, experiment: Experiment) -> None:
+        """Write the resolved config."""
+        _write(self.path / "config.toml", dumps(experiment.model_dump(mode="json")))
+
+    def add_epoch(self, epoch: Epoch) -> None:
+        """Write down an epoch at once."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(to_json(asdict(epoch)) + "\n")
+
+    def forget_epochs_after(self, last: int) -> None:
+        """Drop epochs that a checkpoint does not know of: they are trained again."""
+        kept = [record for record in self.epochs if record["epoch"] <= last]
+        _write(self.path / "metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
+
+    def read(self, name: str) -> Record:
+        """Return what `name`.json holds."""
+        record: Record = json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
+        return record
+
+    def write(self, name: str, record: Mapping[str, object]) -> None:
+        """Write `name`.json, whole or not at all."""
+        _write(self.path / f"{name}.json", to_json(record, indent=2) + "\n")
+
+
+def create_run_folder(experiment: Experiment, path: Path | None = None) -> RunFolder:
+    """Make a folder for a new run.
+
+    Args:
+        experiment: resolved.
+        path: where; None makes one under `runs`, named by experiment, backend, seed and time.
+
+    Raises:
+        ConfigError: the folder holds something already, or cannot be written.
+    """
+    backend = re.sub(r"[^A-Za-z0-9]+", "-", experiment.machine.backend.partition("?")[0]).strip("-")
+    folder = RunFolder(path or fresh_path(f"{experiment.name}-{backend}-{experiment.seed}"))
+    create_empty(folder.path)
+    folder.write_experiment(experiment)
+    return folder
+
+
+def create_empty(path: Path) -> None:
+    """Make a folder, or take one that is empty.
+
+    Raises:
+        ConfigError: it holds something already, or cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        is_run, is_empty = (path / "config.toml").exists(), not any(path.iterdir())
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ConfigError(
+            f"folder {path} cannot be written ({error.strerror}): give one that can, with --out"
+        ) from error
+    if is_run:
+        raise ConfigError(
+            f"folder {path} holds a run: go on with --resume {path}, or give another --out"
+        )
+    if not is_empty:
+        raise ConfigError(f"folder {path} is not empty: give another --out")
+
+
+def open_run_folder(path: Path) -> RunFolder:
+    """Open the folder of an earlier run.
+
+    Raises:
+        CheckpointError: it is no run folder.
+    """
+    if not (path / "config.toml").is_file():
+        raise CheckpointError(
+            f"{path} is no run folder (it has no config.toml): give the folder that a train command wrote"
+        )
+    return RunFolder(path)
+
+
+def to_json(record: Mapping[str, object], *, indent: int | None = None) -> str:
+    """Return strict JSON: a number that is not finite becomes null."""
+    return json.dumps(_plain(record), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def fresh_path(stem: str) -> Path:
+    """Return a path under `runs` that does not exist yet, `stem` and the time."""
+    stem = f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    path, number = Path("runs") / stem, 1
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{stem}-{number}"
+    return path
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return str(value)
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -1,0 +1,35 @@
+"""Every registered backend that needs no device passes the suite for what it claims."""
+
+import pytest
+from isingeq.backend import Claim
+from isingeq.registry import open_backend
+from isingeq.testing import run_conformance
+
+OWN = {
+    "exact": Claim.BOLTZMANN,
+    "exact?beta=0.7&draw=true": Claim.BOLTZMANN,
+    "null": Claim.NONE,
+    "neal": Claim.GROUND_STATE,
+    "neal?beta=0.7": Claim.BOLTZMANN,
+    "hopfield": Claim.FIXED_POINT,
+    "hopfield?update=synchronous": Claim.FIXED_POINT,
+    "hopfield?update=gradient": Claim.FIXED_POINT,
+    "conjugate": Claim.FIXED_POINT,
+    "conjugate?damping=0.5&ramp=1&momentum=0.1": Claim.FIXED_POINT,
+}
+
+CENTRAL = {
+    Claim.FIXED_POINT: "fixed_points_are_stationary",
+    Claim.BOLTZMANN: "moments_are_those_of_boltzmann",
+    Claim.GROUND_STATE: "ground_states_are_found",
+}
+
+
+@pytest.mark.parametrize("spec", OWN)
+def test_own_backend_conforms(spec):
+    backend = open_backend(spec)
+    assert backend.capabilities.claim is OWN[spec]
+    results = {result.name: result for result in run_conformance(backend)}
+    assert {n: r.message for n, r in results.items() if r.outcome == "failed"} == {}
+    if OWN[spec] in CENTRAL:
+        assert results[CENTRAL[OWN[spec]]].outcome == "passed"
