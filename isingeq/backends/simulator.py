@@ -1,9 +1,9 @@
 """Backends `hopfield` and `conjugate`: any relaxing machine, simulated on layered networks."""
 
+import functools
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 
 import numba
 import numpy as np
@@ -57,7 +57,7 @@ class Simulator:
     def __post_init__(self) -> None:
         self._pool = Pool(self.threads)
 
-    @cached_property
+    @functools.cached_property
     def capabilities(self) -> Capabilities:
         """Amplitudes, dense couplings between layers, every term; fixed points."""
         noisy = self.machine.noise != Noise()
@@ -104,7 +104,7 @@ class Simulator:
         return Equilibrium(
             request=request,
             states=run.found.states.reshape(*shape, -1),
-            provenance=Provenance(self.name, "simulated", request.seed, self._details(schedule)),
+            provenance=Provenance(self.name, "simulated", request.seed, _details(self.machine, schedule)),
             residual=run.found.residual.reshape(shape),
             steps=run.found.steps.reshape(shape),
             two_cycle=run.found.two_cycle.reshape(shape),
@@ -132,8 +132,6 @@ class Simulator:
             self._forces = (key, layout.forces(problem, dtype))
         return self._forces[1]
 
-    def _details(self, schedule: Relaxation) -> Mapping[str, object]:
-        return {"machine": type(self.machine).__name__, "schedule": asdict(schedule), "numba": numba.__version__}
 
 
 class _Run:
@@ -251,6 +249,12 @@ def _start(request: SettleRequest, folded: Folded, dtype: type) -> Floats:
         clamped = np.repeat(folded.frozen.astype(bool), [layer.size for layer in problem.layers])
         start = np.where(clamped, _per_read(folded.held, request.reads), start)
     return np.ascontiguousarray(start, dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _details(machine: Machine, schedule: Relaxation) -> Mapping[str, object]:
+    """Return what goes into the provenance."""
+    return {"machine": type(machine).__name__, "schedule": asdict(schedule), "numba": numba.__version__}
 
 
 def _per_read(rows: Floats, reads: int) -> Floats:

@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run: help and bad options answer at once."""
+"""The command line. Commands import what they need when they run, so that help comes at once."""
 
 import sys
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A command reports its own errors; what is left is how it was called.
         if not hasattr(error, "format_message"):
             raise
-        print(f"error: {error.format_message()} (see isingeq --help)", file=sys.stderr)
+        if text := error.format_message():  # without any command the help was shown, and no more
+            print(f"error: {text} (see isingeq --help)", file=sys.stderr)
         sys.exit(2)
     sys.exit(code or 0)

@@ -20,7 +20,7 @@ Json = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON object as the last line; all else goes to stderr."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print only results and errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome and errors only.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Set = Annotated[
     list[str] | None,
@@ -123,15 +123,16 @@ def _finish(output: Output, outcome: object) -> None:
     from isingeq.experiments.run import Stopped
 
     if isinstance(outcome, Stopped):
-        output.line(
-            f"stopped after epoch {outcome.epochs}; go on with: isingeq train --resume {outcome.run_dir}"
+        output.answer(
+            f"stopped after epoch {outcome.epochs}; "
+            f"go on with: isingeq train --resume {outcome.run_dir}"
         )
         output.result(
             {"interrupted": True, "epochs": outcome.epochs, "run_dir": str(outcome.run_dir)}
         )
         raise typer.Exit(130)
     assert isinstance(outcome, dict)
-    output.line(
+    output.answer(
         f"test accuracy {outcome['test_accuracy']:.2%} (training {outcome['train_accuracy']:.2%}) "
         f"after {outcome['epochs']} epochs and {outcome['wall_s']:.1f} s"
     )
@@ -151,8 +152,8 @@ def evaluate(
     with command(json=json, quiet=quiet, debug=debug) as output:
         from isingeq.experiments import run
 
-        record = run.evaluate(run_dir, backend)
-        output.line(
+        record = run.evaluate(run_dir, backend, warned=output.line)
+        output.answer(
             f"test accuracy {record['test_accuracy']:.2%} of {record['num_samples']} samples "
             f"on {record['backend']} ({record['provenance']['kind']})"
         )
@@ -180,7 +181,7 @@ def compare(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train the same network with the same data order and seeds on several backends, side by side."""
+    """Train the same network on several backends, same data order and seeds, side by side."""
     with command(json=json, quiet=quiet, debug=debug) as output:
         from isingeq.cli.progress import shown
         from isingeq.experiments import comparison
@@ -238,7 +239,7 @@ def conformance(
             ("check", "outcome", "why"),
             [(c.name, c.outcome, c.message) for c in checks],
         )
-        output.line(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+        output.answer(", ".join(f"{count} {kind}" for kind, count in counts.items()))
         output.result(
             {
                 "backend": spec,

@@ -1,4 +1,4 @@
-"""What a command says: lines and tables for people, one JSON object for programs, one line for an error."""
+"""What a command says: tables for people, a JSON object for programs, one line per error."""
 
 import sys
 import traceback
@@ -22,7 +22,7 @@ class Output:
     Attributes:
         console: standard output, or standard error where that is kept free for JSON.
         json: print the result as one JSON object, last on standard output.
-        quiet: print nothing else.
+        quiet: print what was asked for and nothing on the way.
     """
 
     console: Console
@@ -34,11 +34,16 @@ class Output:
         if not self.quiet:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def answer(self, text: str) -> None:
+        """Print a line that the command was called for; only JSON in quiet stands in for it."""
+        if not (self.json and self.quiet):
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table, unless quiet."""
-        if self.quiet:
+        """Print a table that the command was called for."""
+        if self.json and self.quiet:
             return
-        table = Table(title=title, title_justify="left", *columns)
+        table = Table(*columns, title=title, title_justify="left")
         for row in rows:
             table.add_row(*row)
         self.console.print(table, markup=False)

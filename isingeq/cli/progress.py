@@ -52,8 +52,8 @@ class _Shown:
             visible=True,
         )
         self.output.line(
-            f"{experiment.name}: {experiment.data.name} on {experiment.machine.spec}, {learning.estimator}, "
-            f"{learning.epochs} epochs, seed {experiment.seed}"
+            f"{experiment.name}: {experiment.data.name} on {experiment.machine.spec}, "
+            f"{learning.estimator}, {learning.epochs} epochs, seed {experiment.seed}"
         )
         self.output.line(
             f"writing {path}" if not done else f"going on in {path} after epoch {done}"

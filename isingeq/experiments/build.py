@@ -1,6 +1,6 @@
 """From an `Experiment` to the objects that train: data set, network, backend, trainer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from isingeq.learning.estimator import Estimator
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer
 from isingeq.learning.trainer import Course, Trainer
+from isingeq.problem import Problem
 from isingeq.tasks import Dataset, load
+from isingeq.terms import Clamp
 from isingeq.units import Amplitude, Layer, Logistic, Spin, Unit
 
 _HIDDEN: dict[str, Unit] = {"amplitude": Amplitude(), "spin": Spin(), "logistic": Logistic()}
@@ -70,15 +72,14 @@ def build(
     try:
         data = load(**e.data.model_dump())
         network = build_network(experiment, data)
-        check_fits(network, opened, learning.reads)
+        estimator = Estimator(**_named(Estimator, learning.model_dump(), method=learning.estimator))
+        check_fits(network, opened, estimator)
         pool = Pool(e.threads)
         trainer = Trainer(
             network,
             opened,
             data,
-            estimator=Estimator(
-                **_named(Estimator, learning.model_dump(), method=learning.estimator)
-            ),
+            estimator=estimator,
             optimizer=Optimizer(
                 **_named(Optimizer, learning.model_dump(), method=learning.optimizer)
             ),
@@ -109,8 +110,8 @@ def build_network(experiment: Experiment, data: Dataset) -> Network:
     if chosen.cost == "cross_entropy":
         if chosen.replicas != 1 or len(hidden) < 2:
             raise ConfigError(
-                "network.cost = 'cross_entropy' reads the last hidden layer: it needs two hidden layers and replicas = 1, "
-                f"got {len(hidden)} and {chosen.replicas}"
+                "network.cost = 'cross_entropy' reads the last hidden layer: it needs at least two "
+                f"hidden layers and replicas = 1, got {len(hidden)} and {chosen.replicas}"
             )
         return Network(inputs, tuple(hidden), CrossEntropy(data.num_classes), chosen.field_limit)
     unit = _OUTPUT[chosen.output]
@@ -137,24 +138,37 @@ def open_backend(spec: str, threads: int = 1) -> Backend:
     return registry.open_backend(spec)
 
 
-def check_fits(network: Network, backend: Backend, reads: int) -> None:
-    """Refuse a network that a backend cannot hold.
+def check_fits(network: Network, backend: Backend, estimator: Estimator) -> None:
+    """Refuse a network that a backend cannot hold, or phases that it cannot run.
 
     Raises:
-        CapabilityError: units, couplings or size are outside its capabilities.
+        CapabilityError: units, couplings, size or nudging are outside its capabilities.
     """
     parameters = network.initial(0)
     problem = network.problem(
         network.couplings(parameters),
         network.encode(parameters, np.zeros((1, network.inputs), np.float32), Pool()),
     )
-    check_request(backend.name, backend.capabilities, SettleRequest(problem, reads=reads))
+    is_complex = np.iscomplexobj(estimator.phases()[0])
+    request = SettleRequest(
+        problem,
+        terms=_clamp(problem) if estimator.method == "coupled" else (),
+        reads=estimator.reads,
+        precision="complex128" if is_complex else estimator.precision,
+    )
+    check_request(backend.name, backend.capabilities, request)
+
+
+def _clamp(problem: Problem) -> tuple[Clamp, ...]:
+    """Return the kind of term that coupled learning needs."""
+    return (Clamp(np.zeros(problem.n, np.bool_), np.zeros_like(problem.fields)),)
 
 
 def identity(experiment: Experiment, data: Dataset) -> dict[str, object]:
-    """Return, by dotted key, all that must agree for a checkpoint to be resumed, the data's digest among it.
+    """Return, by dotted key, all that must agree for a checkpoint to be resumed.
 
-    The number of epochs may change where the learning rate does not depend on it.
+    The digest of the data is among it; the number of epochs is not where the learning rate is
+    constant, so that a run can be prolonged.
     """
     out: dict[str, object] = {"data.sha256": data.sha256}
     for key, value in experiment.model_dump(mode="json").items():
@@ -162,13 +176,12 @@ def identity(experiment: Experiment, data: Dataset) -> dict[str, object]:
             out |= {f"{key}.{inner}": v for inner, v in value.items()}
         else:
             out[key] = value
-    free = _FREE_TO_CHANGE
-    if experiment.learning.anneal == "constant":
-        free += ("learning.epochs", "learning.patience")
+    prolonged = experiment.learning.anneal == "constant"
+    free = {*_FREE_TO_CHANGE, *(("learning.epochs", "learning.patience") if prolonged else ())}
     return {key: value for key, value in out.items() if key not in free}
 
 
-def _named(kind: type, values: dict[str, Any], **more: Any) -> dict[str, Any]:
+def _named(kind: Any, values: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Return those values that a dataclass has a field for, and `more`."""
-    fields = kind.__dataclass_fields__
-    return {key: value for key, value in values.items() if key in fields} | more
+    names = {field.name for field in fields(kind)}
+    return {key: value for key, value in values.items() if key in names} | more

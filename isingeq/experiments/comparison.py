@@ -15,8 +15,14 @@ from isingeq.experiments.run import Stopped, Watcher, train
 from isingeq.experiments.run_folder import Record, RunFolder, create_empty, fresh_path
 
 COLUMNS = (
-    "backend", "test accuracy (95 %)", "gradient cosine", "steps free + nudged", "samples/s", "provenance", "failed because",
-)  # fmt: skip
+    "backend",
+    "test accuracy (95 %)",
+    "gradient cosine",
+    "steps free + nudged",
+    "samples/s",
+    "provenance",
+    "failed because",
+)
 FILES = ("comparison.md", "comparison.csv")
 
 
@@ -46,7 +52,7 @@ class Row:
 
     @property
     def interval(self) -> float | None:
-        """Half the width of the 95 % interval of the mean accuracy, from Student's t; None below two seeds."""
+        """Half the width of the 95 % interval of the mean (Student's t); None below two seeds."""
         n = len(self.accuracies)
         if n < 2:
             return None
@@ -113,9 +119,10 @@ def compare(
     experiment: Experiment, specs: Sequence[str], *, num_seeds: int = 1, out: Path | None = None,
     watcher: Watcher | None = None,
 ) -> Comparison:  # fmt: skip
-    """Train an experiment on each backend with each seed; a backend that fails leaves the others alone.
+    """Train on each backend with each seed; a backend that fails leaves the others alone.
 
-    Initial parameters, data and their order depend on experiment and seed only, so every backend gets the same.
+    Initial parameters, data and their order depend on experiment and seed only: every backend gets
+    the same.
 
     Args:
         experiment: resolved; its machine is replaced.
@@ -132,7 +139,7 @@ def compare(
     rows = [Row(spec.strip()) for spec in specs]
     interrupted = False
     for number, row in enumerate(rows, 1):
-        machine = Machine(backend=row.backend)
+        machine = Machine.model_validate({"backend": row.backend})
         records = []
         try:
             for seed in range(experiment.seed, experiment.seed + num_seeds):

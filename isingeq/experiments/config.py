@@ -1,8 +1,8 @@
 """What an experiment is made of, as it stands in a TOML file.
 
-A file has the keys `name`, `seed` and `threads` and the tables `data`, `network`, `machine` and `learning`;
-elsewhere a key is written with its table, as in `learning.nudging`. Everything is checked before any work,
-and a key that is not known is refused.
+A file has the keys `name`, `seed` and `threads` and the tables `data`, `network`, `machine` and
+`learning`; elsewhere a key is written with its table, as in `learning.nudging`. Everything is
+checked before any work, and a key that is not known is refused.
 """
 
 from typing import Annotated, Literal
@@ -75,7 +75,7 @@ class Machine(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
-    __pydantic_extra__: dict[str, Option]
+    __pydantic_extra__: dict[str, Option] = Field(init=False)
 
     backend: str = "conjugate"
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from isingeq.experiments.run_folder import Record, RunFolder
@@ -15,7 +18,7 @@ from isingeq.learning.parameters import Parameters
 from isingeq.tasks import Dataset
 
 NAMES = ("accuracy.png", "residual.png", "steps.png", "weights.png")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -72,9 +75,13 @@ def _residual(epochs: Sequence[Record], path: Path) -> None:
         right.grid(visible=False)
         right.set_ylabel("settles above the tolerance (%)")
         right.plot(
-            [r["epoch"] for r in epochs], [100 * r["unsettled_fraction"] for r in epochs], "s:", color="C1",
+            [record["epoch"] for record in epochs],
+            [100 * record["unsettled_fraction"] for record in epochs],
+            ":s",
+            markersize=3,
+            color="C1",
             label="not settled",
-        )  # fmt: skip
+        )
         right.set_ylim(bottom=0)
         right.spines["right"].set_visible(True)
         axes.legend(handles=[*axes.get_lines(), *right.get_lines()], loc="best")
@@ -95,28 +102,29 @@ def _steps(epochs: Sequence[Record], path: Path) -> None:
 
 
 def _weights(data: Dataset, network: Network, parameters: Parameters, path: Path) -> None:
-    """Draw the input weights of the first units as images, where inputs are one, and all weights as histograms."""
+    """Draw input weights of the first units, where inputs are an image, and all as histograms."""
     names = [name for name in parameters if name.endswith(".weight")]
     image = data.shape if len(data.shape) == 2 or data.shape[-1:] == (1,) else None
     count = min(_MOST_IMAGES, network.layers[0].size) if image else 0
     columns = 10
     rows = -(-count // columns)
     figure = Figure(figsize=(8, 0.8 * rows + 2.8), layout="constrained")
-    parts = figure.subfigures(2, 1, height_ratios=[0.8 * rows, 2.8]) if rows else None
-    if parts is not None and image is not None:
+    lower: Figure | SubFigure = figure
+    if image is not None:
+        halves = figure.add_gridspec(2, 1, height_ratios=[0.8 * rows, 2.8])
+        upper, lower = figure.add_subfigure(halves[0]), figure.add_subfigure(halves[1])
         shown = parameters[network.input_name][:, :count].T.reshape(count, *image[:2])
         limit = float(np.abs(shown).max()) or 1.0
-        grid = parts[0].subplots(rows, columns, squeeze=False)
-        picture = None
+        grid = upper.subplots(rows, columns, squeeze=False)
+        colours = ScalarMappable(Normalize(-limit, limit), "RdBu_r")
         for index, axes in enumerate(grid.flat):
             axes.axis("off")
             if index < count:
-                picture = axes.imshow(shown[index], cmap="RdBu_r", vmin=-limit, vmax=limit)
-        parts[0].suptitle(
+                axes.imshow(shown[index], cmap=colours.cmap, norm=colours.norm)
+        upper.suptitle(
             f"input weights of the first {count} units of {network.layers[0].name}", fontsize=10
         )
-        parts[0].colorbar(picture, ax=grid, label="weight", shrink=0.9)
-    lower = parts[1] if parts is not None else figure
+        upper.colorbar(colours, ax=grid, label="weight", shrink=0.9)
     for axes, name in zip(lower.subplots(1, len(names), squeeze=False).flat, names, strict=True):
         axes.hist(parameters[name].ravel(), bins=60, color="C0")
         axes.set_yscale("log")

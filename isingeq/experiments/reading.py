@@ -1,4 +1,4 @@
-"""From a name or a file, with what the command line adds, to an `Experiment`; errors name the dotted key."""
+"""From a name or a file to an `Experiment`, with what a command line adds; errors name the key."""
 
 import difflib
 import tomllib
@@ -35,9 +35,10 @@ def read_experiment(
 
     Args:
         source: name of a shipped experiment, or path of a TOML file.
-        settings: `KEY=VALUE` texts, values as in TOML; text that is no TOML value is a string, `none` unsets.
+        settings: `KEY=VALUE` texts, values as in TOML; what is no TOML value is a string, and
+            `none` unsets.
         overrides: values by dotted key that win over the file; those that are None are left out. A
-            `machine.backend` among them replaces the whole table: options belong to the backend they were given for.
+            `machine.backend` among them replaces the whole table: options belong to one backend.
 
     Raises:
         ConfigError: an unknown name, an unreadable file, or a key or value that is not understood.
@@ -133,7 +134,8 @@ def _text(source: str | Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigError(
-            f"experiment {path} cannot be read ({reason}): give a TOML file, or one of {', '.join(shipped())}"
+            f"experiment {path} cannot be read ({reason}): "
+            f"give a TOML file, or one of {', '.join(shipped())}"
         ) from None
 
 
@@ -156,7 +158,8 @@ def _one_line(error: Mapping[str, Any]) -> str:
         key = ".".join(path)
         return f"unknown key {key!r}; {_nearest(key)}"
     if error["type"] == "missing":
-        return f"key {'.'.join(path)!r} is missing: add it to the file, or --set {'.'.join(path)}=VALUE"
+        key = ".".join(path)
+        return f"key {key!r} is missing: add it to the file, or --set {key}=VALUE"
     # In a union the path goes on with the kind that was tried; the key ends before it.
     known = keys()
     key = next((k for k in (".".join(path[:n]) for n in (2, 1)) if k in known), ".".join(path[:2]))
@@ -167,6 +170,10 @@ def _one_line(error: Mapping[str, Any]) -> str:
         allowed = "must be a table of keys"
     if error["type"] == "tuple_type":
         allowed = "must be an array such as [128, 64]"
+    if path[0] == "machine" and len(path) > 1 and path[1] != "backend":
+        allowed = "must be a number, a text, true or false"
+    if error["type"] == "string_pattern_mismatch":
+        allowed = "must be letters, digits, '.', '_' or '-'"
     element = f" (element {error['loc'][-1] + 1})" if isinstance(error["loc"][-1], int) else ""
     return f"{key} = {error['input']!r}{element}: {allowed[0].lower()}{allowed[1:]}"
 

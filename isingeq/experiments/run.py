@@ -26,7 +26,7 @@ class Watcher:
     """What a run tells while it works; each is optional.
 
     Attributes:
-        started: called with the experiment, its folder and the number of epochs done, before the first update.
+        started: called with experiment, folder and number of epochs done, before the first update.
         batch: called after every update, with the number of updates in an epoch.
         epoch: called after every epoch.
         warned: called with a line that the user should read.
@@ -115,8 +115,15 @@ def resume(
         built.close()
 
 
-def evaluate(path: Path, backend: str | None = None) -> Record:
+def evaluate(
+    path: Path, backend: str | None = None, *, warned: Callable[[str], None] = lambda line: None
+) -> Record:
     """Return the test accuracy of an earlier run, on its own backend or another one.
+
+    Args:
+        path: run folder.
+        backend: SPEC to settle on; None for the run's own.
+        warned: called with a line that the user should read.
 
     Raises:
         CheckpointError: no run folder, or no checkpoint.
@@ -127,7 +134,8 @@ def evaluate(path: Path, backend: str | None = None) -> Record:
     built = build(folder.experiment, folder.checkpoint, backend=backend)
     try:
         trainer = built.trainer
-        trainer.resume()
+        if warning := trainer.resume():
+            warned(warning)
         if backend is not None:
             # A schedule belongs to the backend that it was found for.
             trainer.position.schedule, trainer.position.renewed_at = None, -1
@@ -186,7 +194,7 @@ def _run(
 
 
 def _result(built: Built, folder: RunFolder, accuracy: float, provenance: Provenance) -> Record:
-    """Return what a run came to; means are over all epochs, the training accuracy is the last epoch's."""
+    """Return what a run came to; means are over all epochs, training accuracy is the last one's."""
     epochs = folder.epochs
     settles = sum(record["settles"] for record in epochs)
     return {

@@ -15,7 +15,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,24 +56,36 @@ class RunFolder:
     def epochs(self) -> list[Record]:
         """What every epoch came to, so far."""
         file = self.path / "metrics.jsonl"
-        return (
-            [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-            if file.exists()
-            else []
-        )
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        # A last line without its end was cut off as it was written, and no checkpoint knows of it.
+        return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def write_experiment(self, experiment: Experiment) -> None:
         """Write the resolved config."""
         _write(self.path / "config.toml", dumps(experiment.model_dump(mode="json")))
 
     def add_epoch(self, epoch: Epoch) -> None:
-        """Write down an epoch at once."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(to_json(asdict(epoch)) + "\n")
+        """Write down an epoch at once.
+
+        Raises:
+            CheckpointError: it cannot be written.
+        """
+        file = self.path / "metrics.jsonl"
+        with _told(file), file.open("a", encoding="utf-8") as stream:
+            stream.write(to_json(asdict(epoch)) + "\n")
 
     def forget_epochs_after(self, last: int) -> None:
-        """Drop epochs that a checkpoint does not know of: they are trained again."""
+        """Drop epochs that a checkpoint does not know of: they are trained again.
+
+        Raises:
+            CheckpointError: epochs that the checkpoint knows of are missing.
+        """
         kept = [record for record in self.epochs if record["epoch"] <= last]
+        if len(kept) != last:
+            raise CheckpointError(
+                f"{self.path / 'metrics.jsonl'} has {len(kept)} of the {last} epochs of the checkpoint: "
+                "bring the file back, or start a new run"
+            )
         _write(self.path / "metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
 
     def read(self, name: str) -> Record:
@@ -133,7 +146,7 @@ def open_run_folder(path: Path) -> RunFolder:
     """
     if not (path / "config.toml").is_file():
         raise CheckpointError(
-            f"{path} is no run folder (it has no config.toml): give the folder that a train command wrote"
+            f"{path} is no run folder (it has no config.toml): give one that isingeq train wrote"
         )
     return RunFolder(path)
 
@@ -166,9 +179,23 @@ def _plain(value: object) -> object:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     fresh = path.with_name(path.name + ".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    with _told(path):
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in one line which file cannot be written, and what is left."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be written ({error.strerror}): free space, then go on from the last "
+            f"checkpoint with --resume {path.parent}"
+        ) from error

@@ -1,4 +1,4 @@
-"""Writing TOML: the plain values and one level of tables that an experiment has; Python itself only reads it."""
+"""Writing TOML, which Python only reads: plain values and one level of tables."""
 
 import json
 import re

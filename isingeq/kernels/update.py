@@ -4,6 +4,22 @@ import numpy as np
 from numba import njit
 
 
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _sgd(theta, g, v, rate, momentum, decay):  # type: ignore[no-untyped-def]
+    for k in range(theta.size):
+        v[k] = momentum * v[k] + (g[k] + decay * theta[k])
+        theta[k] -= rate * v[k]
+
+
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _adam(theta, g, m, s, rate, scale, b1, b2, c1, c2, tiny, decay):  # type: ignore[no-untyped-def]
+    for k in range(theta.size):
+        mk = b1 * m[k] + c1 * g[k]
+        sk = b2 * s[k] + c2 * g[k] * g[k]
+        m[k], s[k] = mk, sk
+        theta[k] -= rate * mk / (np.sqrt(sk) * scale + tiny) + decay * theta[k]
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def sgd(vector, gradient, velocity, ends, rates, momentum, decay):  # type: ignore[no-untyped-def]
     """v ← momentum v + g + decay θ,  θ ← θ − rate v, segment by segment with its own rate.
@@ -17,14 +33,11 @@ def sgd(vector, gradient, velocity, ends, rates, momentum, decay):  # type: igno
         momentum: share of the velocity kept.
         decay: weight decay of each segment.
     """
+    kind = velocity.dtype.type
     first = 0
-    keep = velocity.dtype.type(momentum)
     for segment in range(ends.size):
-        rate, loss = velocity.dtype.type(rates[segment]), velocity.dtype.type(decay[segment])
-        for k in range(first, ends[segment]):
-            v = keep * velocity[k] + (gradient[k] + loss * vector[k])
-            velocity[k] = v
-            vector[k] -= rate * v
+        part = slice(first, ends[segment])
+        _sgd(vector[part], gradient[part], velocity[part], kind(rates[segment]), kind(momentum), kind(decay[segment]))
         first = ends[segment]
 
 
@@ -45,19 +58,13 @@ def adam(vector, gradient, mean, square, ends, rates, beta1, beta2, step, decay)
         decay: weight decay of each segment.
     """
     kind = mean.dtype.type
-    b1, b2 = kind(beta1), kind(beta2)
-    c1, c2 = kind(1.0 - beta1), kind(1.0 - beta2)
-    scale2 = kind(1.0 / np.sqrt(1.0 - beta2**step))
-    tiny = kind(1e-8)
+    scale = kind(1.0 / np.sqrt(1.0 - beta2**step))
     first = 0
     for segment in range(ends.size):
-        rate = kind(rates[segment] / (1.0 - beta1**step))
-        loss = kind(rates[segment] * decay[segment])
-        for k in range(first, ends[segment]):
-            g = gradient[k]
-            m = b1 * mean[k] + c1 * g
-            s = b2 * square[k] + c2 * g * g
-            mean[k] = m
-            square[k] = s
-            vector[k] -= rate * m / (np.sqrt(s) * scale2 + tiny) + loss * vector[k]
+        part = slice(first, ends[segment])
+        _adam(
+            vector[part], gradient[part], mean[part], square[part],
+            kind(rates[segment] / (1.0 - beta1**step)), scale, kind(beta1), kind(beta2), kind(1.0 - beta1),
+            kind(1.0 - beta2), kind(1e-8), kind(rates[segment] * decay[segment]),
+        )  # fmt: skip
         first = ends[segment]

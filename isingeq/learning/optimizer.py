@@ -61,7 +61,7 @@ class Update:
 
     def __init__(self, optimizer: Optimizer, parameters: Parameters) -> None:
         self.optimizer, self.parameters = optimizer, parameters
-        segments = parameters.segments()
+        segments = parameters.segments
         weights = [name for name in segments if name.endswith(".weight")]
         if len(optimizer.rates) not in (0, len(weights)):
             raise ConfigError(f"{len(optimizer.rates)} rates for {len(weights)} weight matrices: give none, or one for each")
@@ -83,7 +83,7 @@ class Update:
         Raises:
             DivergenceError: the gradient is not finite; the parameters are left as they were.
         """
-        if not np.isfinite(np.sum(gradient.vector)):
+        if not np.isfinite(np.dot(gradient.vector, gradient.vector)):
             raise DivergenceError(
                 f"the gradient of update {self.num_steps + 1} is not finite: lower the learning rate or raise the nudging"
             )

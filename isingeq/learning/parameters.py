@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -32,17 +33,21 @@ class Parameters(Mapping[str, Floats]):
         """Return parameters of the same shapes over another vector, zeros when none is given."""
         return Parameters(np.zeros_like(self.vector) if vector is None else vector, self.shapes)
 
+    @cached_property
     def segments(self) -> dict[str, tuple[int, int]]:
-        """Return first and one past the last element of each array in the vector."""
+        """First and one past the last element of each array in the vector."""
         out, start = {}, 0
         for name, shape in self.shapes:
             out[name] = (start, start + prod(shape))
             start += prod(shape)
         return out
 
+    @cached_property
+    def _views(self) -> dict[str, Floats]:
+        return {name: self.vector[slice(*self.segments[name])].reshape(shape) for name, shape in self.shapes}
+
     def __getitem__(self, name: str) -> Floats:
-        first, last = self.segments()[name]
-        return self.vector[first:last].reshape(dict(self.shapes)[name])
+        return self._views[name]
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, _ in self.shapes)

@@ -17,12 +17,11 @@ from isingeq.backend import (
     SettleRequest,
     Trace,
     check_request,
-    residual_of,
 )
 from isingeq.errors import BackendError
 from isingeq.problem import Problem
 from isingeq.schedule import Annealing, Schedule
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, total_energy
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, total_energy, total_gradient
 from isingeq.testing.enumeration import boltzmann, energy_table, spin_states, spread
 from isingeq.units import Spin
 
@@ -76,22 +75,24 @@ class PlainRelaxation:
             else request.initial
         )
         x = _clamped(request, start.astype(kind))
+        residual, rest = _look(request, x)
         steps = np.zeros(shape[:2], int)
         energies, residuals = [], []
         for _ in range(request.max_steps):
-            moving = (_gap(request, x) > request.tolerance) | (request.tolerance == 0)
+            moving = (residual > request.tolerance) | (request.tolerance == 0)
             if not moving.any():
                 break
-            x = np.where(moving[..., None], _clamped(request, 0.5 * (x + _rest(request, x))), x)
+            x = np.where(moving[..., None], 0.5 * (x + rest), x)
             steps += moving
+            residual, rest = _look(request, x)
             if request.trace:
                 energies.append(total_energy(request.problem, request.terms, x).mean(axis=1))
-                residuals.append(_gap(request, x).max(axis=1))
+                residuals.append(residual.max(axis=1))
         return Equilibrium(
             request,
             x,
             Provenance(self.name, "simulated", request.seed),
-            residual=_gap(request, x),
+            residual=residual,
             steps=steps,
             trace=_trace(energies, residuals, request) if request.trace else None,
         )
@@ -215,23 +216,22 @@ def fixed_point(request: SettleRequest) -> Floats:
     return PlainRelaxation().settle(exact).states
 
 
-def _rest(request: SettleRequest, x: Floats) -> Floats:
-    """Return where every unit would rest under the present force of all others and of the terms."""
-    force = -request.problem.field(x)
-    for term in request.terms:
-        force = force - term.gradient(x)
-    rest = np.empty_like(force)
-    for layer, (start, stop) in zip(request.problem.layers, request.problem.spans, strict=True):
+def _look(request: SettleRequest, x: Floats) -> tuple[Floats, Floats]:
+    """Return the residual (b, r) and where each unit would rest if the others stayed, (b, r, n).
+
+    A unit rests under the force of the others, u'(x) − ∂F/∂x; a clamped one has no slope and stays.
+    Complex states have no walls: their residual is |x − rest|.
+    """
+    problem = request.problem
+    slope = total_gradient(problem, request.terms, x)
+    rest = np.empty_like(x)
+    for layer, (start, stop) in zip(problem.layers, problem.spans, strict=True):
         assert not isinstance(layer.unit, Spin)
-        rest[..., start:stop] = layer.unit.rest(force[..., start:stop])
-    return rest
-
-
-def _gap(request: SettleRequest, x: Floats) -> Floats:
-    """Return the residual (b, r), |x − rest| for complex states, which have no walls."""
+        force = layer.unit.slope(x[..., start:stop]) - slope[..., start:stop]
+        rest[..., start:stop] = layer.unit.rest(force)
     if np.iscomplexobj(x):
-        return np.asarray(np.abs(x - _clamped(request, _rest(request, x))).max(axis=-1))
-    return residual_of(request, x)
+        return np.asarray(np.abs(x - rest).max(axis=-1)), rest
+    return problem.residual(x, slope), rest
 
 
 def _clamped(request: SettleRequest, x: Floats) -> Floats:

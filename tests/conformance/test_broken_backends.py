@@ -1,6 +1,7 @@
-"""Every broken backend is caught, by exactly the checks listed here, and every check catches one."""
+"""Every broken backend is caught by exactly the checks listed, and every check catches one."""
 
 import pytest
+
 from isingeq.testing import run_conformance
 from isingeq.testing.broken import BROKEN
 from isingeq.testing.checks import CHECKS, name_of

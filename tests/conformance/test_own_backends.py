@@ -1,6 +1,7 @@
 """Every registered backend that needs no device passes the suite for what it claims."""
 
 import pytest
+
 from isingeq.backend import Claim
 from isingeq.registry import open_backend
 from isingeq.testing import run_conformance

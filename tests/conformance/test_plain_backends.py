@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from isingeq.backend import Backend, Claim
 from isingeq.testing import (
     BackendConformance,

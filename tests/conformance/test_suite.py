@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from isingeq.backend import Claim, SettleRequest
 from isingeq.couplings import Dense
 from isingeq.errors import BackendError, DivergenceError
