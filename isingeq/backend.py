@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from isingeq.errors import CapabilityError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Schedule
-from isingeq.terms import Clamp, Term, total_energy, total_gradient
+from isingeq.terms import LinearNudge, QuadraticNudge, Term, total_energy, total_gradient
 
 Floats = NDArray[np.floating]
 Precision = Literal["float32", "float64", "complex128"]
@@ -258,8 +258,14 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
         )
     if request.trace and not c.traces:
         raise refuse("a request for a trace", "requests without one")
-    if request.precision == "complex128" and not c.complex_nudging:
+    strengths = [term.strength for term in request.terms if isinstance(term, QuadraticNudge)]
+    turned = request.precision == "complex128" or any(np.iscomplexobj(part) for part in strengths)
+    if turned and not c.complex_nudging:
         raise refuse("complex nudging", "real nudging")
+    if request.precision not in get_args(Precision) or request.seed < 0:
+        raise ProblemError(
+            f"precision {request.precision!r} must be one of {', '.join(get_args(Precision))}, seed {request.seed} >= 0"
+        )
     if request.reads < 1 or request.max_steps < 1 or not request.tolerance >= 0:
         raise ProblemError(
             f"reads {request.reads} and max_steps {request.max_steps} must be >= 1, tolerance {request.tolerance} >= 0"
@@ -269,26 +275,71 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
             raise refuse("initial states", "requests without them")
         wanted = (problem.batch, request.reads, problem.n)
         if request.initial.shape != wanted:
-            raise ProblemError(f"initial states have shape {request.initial.shape}, need (b, r, n) = {wanted}")
-    for term in request.terms:
-        if isinstance(term, Clamp) and (
-            term.mask.shape != (problem.n,) or term.values.shape != problem.fields.shape
-        ):
             raise ProblemError(
-                f"clamp needs mask ({problem.n},) and values {problem.fields.shape}, got {term.mask.shape}, {term.values.shape}"
+                f"initial states have shape {request.initial.shape}, need (b, r, n) = {wanted}"
             )
+        _check_states("initial states", request.initial, problem)
+    for term in request.terms:
+        _check_term(term, request)
     _check_values(name, c, problem)
+
+
+def _check_states(what: str, states: Floats, problem: Problem, mask: NDArray[np.bool_] | None = None) -> None:
+    """Refuse states (…, n) that are NaN or beyond their walls by more than a rounding of float32."""
+    slack = 1e-6
+    for layer, (first, last) in zip(problem.layers, problem.spans, strict=True):
+        part = states[..., first:last] if mask is None else states[..., first:last][..., mask[first:last]]
+        if part.size == 0:
+            continue
+        low, high = layer.unit.low, layer.unit.high
+        if not (low - slack * (1 + abs(low)) <= part.min() and part.max() <= high + slack * (1 + abs(high))):
+            raise ProblemError(f"{what} of layer {layer.name!r} are NaN or outside [{low:g}, {high:g}]: bring them inside first")
+
+
+def _check_term(term: Term, request: SettleRequest) -> None:
+    """Refuse a term that does not fit the problem, or holds what is not finite."""
+    problem = request.problem
+    batch, n = problem.fields.shape
+    arrays: list[NDArray[np.inexact]]
+    if isinstance(term, LinearNudge):
+        fits, arrays = term.force.shape == (batch, n), [term.force]
+    elif isinstance(term, QuadraticNudge):
+        fits = len(term.targets) == batch and 0 <= term.units[0] < term.units[1] <= n
+        arrays = [term.targets, term.strength]
+        if np.iscomplexobj(term.strength) and request.precision != "complex128":
+            raise ProblemError(
+                f"a complex strength needs precision complex128, asked was {request.precision}"
+            )
+    else:
+        fits, arrays = term.mask.shape == (n,) and term.values.shape == (batch, n), []
+        if fits:
+            _check_states("clamped values", term.values, problem, term.mask)
+    if not fits:
+        raise ProblemError(
+            f"a {type(term).__name__} does not fit a problem of b = {batch} samples and n = {n} units"
+        )
+    if not all(np.isfinite(array.sum()) for array in arrays):
+        raise ProblemError(
+            f"a {type(term).__name__} holds NaN or infinity: check targets, costs and nudging"
+        )
 
 
 def _check_values(name: str, c: Capabilities, problem: Problem) -> None:
     """Refuse fields and couplings outside their ranges or between their steps."""
-    ranges = (("field", c.field_range, c.field_step), ("coupling", c.coupling_range, c.coupling_step))
+    ranges = (
+        ("field", c.field_range, c.field_step),
+        ("coupling", c.coupling_range, c.coupling_step),
+    )
     for what, allowed, step in ranges:
         if allowed is None and step is None:
             continue
         arrays = [problem.fields] if what == "field" else [k.edges()[2] for k in problem.couplings]
         for values in arrays:
-            if allowed is not None and values.size and not (allowed[0] <= values.min() and values.max() <= allowed[1]):
+            if (
+                allowed is not None
+                and values.size
+                and not (allowed[0] <= values.min() and values.max() <= allowed[1])
+            ):
                 raise CapabilityError(
                     f"{name} holds {what}s in [{allowed[0]:g}, {allowed[1]:g}], the problem has "
                     f"[{values.min():g}, {values.max():g}]: scale it, or let mapping=auto do so"

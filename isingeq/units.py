@@ -66,8 +66,8 @@ class Amplitude:
         return self.stiffness * x
 
     def rest(self, z: Floats) -> Floats:
-        """Return the minimiser of u(x) − z x over the box, same shape as `z`."""
-        return np.clip(z / self.stiffness, self.low, self.high)
+        """Return the minimiser of u(x) − z x over the box, same shape as `z`; complex `z` needs a box without walls."""
+        return z / self.stiffness if self.smooth else np.clip(z / self.stiffness, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from isingeq.backend import (
     check_request,
 )
 from isingeq.backends.layout import Folded, Layout, fold_terms
-from isingeq.errors import BackendError, DivergenceError
+from isingeq.errors import BackendError, CapabilityError, DivergenceError
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
@@ -28,6 +28,7 @@ from isingeq.machines.conjugate import Conjugate, critical
 from isingeq.machines.curvature import smallest_curvature
 from isingeq.machines.hopfield import Hopfield, Update
 from isingeq.machines.machine import Machine, Noise
+from isingeq.machines.rest import iterate
 from isingeq.problem import Problem
 from isingeq.schedule import Order, Relaxation
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
@@ -61,13 +62,15 @@ class Simulator:
     def capabilities(self) -> Capabilities:
         """Amplitudes, dense couplings between layers, every term; fixed points."""
         noisy = self.machine.noise != Noise()
+        rests = isinstance(self.machine, Hopfield) and self.machine.update != "gradient" and not noisy
         return Capabilities(
-            units=frozenset({"amplitude"}),
+            units=frozenset({"amplitude", "logistic"} if rests else {"amplitude"}),
             couplings=frozenset({"dense"}),
             claim=Claim.NONE if noisy else Claim.FIXED_POINT,
             terms=frozenset({LinearNudge, QuadraticNudge, Clamp}),
             schedules=frozenset({Relaxation}),
             split_invariant=not noisy,
+            complex_nudging=rests,
             traces=True,
         )
 
@@ -93,6 +96,8 @@ class Simulator:
         started = time.perf_counter()
         schedule = request.schedule or self.suggest_schedule(request.problem)
         assert isinstance(schedule, Relaxation)
+        if request.precision == "complex128" or any(k.unit.kind == "logistic" for k in request.problem.layers):
+            return self._iterate(request, schedule, started)
         run = _Run(self, request, schedule)
         trace = run.traced() if request.trace else run.steps_to(request.max_steps)
         if not np.isfinite(run.found.residual).all():
@@ -110,6 +115,39 @@ class Simulator:
             two_cycle=run.found.two_cycle.reshape(shape),
             timing=Timing(host_s=time.perf_counter() - started),
             trace=trace,
+        )
+
+    def _iterate(self, request: SettleRequest, schedule: Relaxation, started: float) -> Equilibrium:
+        """Settle in plain numpy: logistic units and complex nudging."""
+        problem = request.problem
+        if request.trace:
+            raise CapabilityError(f"{self.name} traces amplitudes in real numbers, not logistic units or complex nudging")
+        dtype = np.complex128 if request.precision == "complex128" else np.float64
+        if request.precision == "complex128" and not all(layer.unit.smooth for layer in problem.layers):
+            raise CapabilityError("complex nudging needs smooth units everywhere: logistic, or amplitudes without walls")
+        start = np.full((problem.batch, request.reads, problem.n), 0.5, dtype)
+        if request.initial is not None:
+            start[:] = request.initial
+        reads = [
+            iterate(
+                problem, request.terms, start[:, read], order=schedule.order, steps=request.max_steps,
+                tolerance=request.tolerance,
+            )
+            for read in range(request.reads)
+        ]  # fmt: skip
+        states, steps, residual = (
+            np.stack([getattr(read, part) for read in reads], axis=1) for part in ("states", "steps", "residual")
+        )
+        if not np.isfinite(residual).all():
+            raise DivergenceError(f"{self.name} diverged: lower the nudging or the learning rate")
+        return Equilibrium(
+            request=request,
+            states=states,
+            provenance=Provenance(self.name, "simulated", request.seed, _details(self.machine, schedule)),
+            residual=residual,
+            steps=steps,
+            two_cycle=np.zeros(steps.shape, np.bool_),
+            timing=Timing(host_s=time.perf_counter() - started),
         )
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The six commands of `isingeq`."""
+"""The commands of `isingeq`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -152,12 +152,53 @@ def evaluate(
     with command(json=json, quiet=quiet, debug=debug) as output:
         from isingeq.experiments import run
 
-        record = run.evaluate(run_dir, backend, warned=output.line)
+        record = run.evaluate(run_dir, backend, warned=output.warning)
         output.answer(
             f"test accuracy {record['test_accuracy']:.2%} of {record['num_samples']} samples "
             f"on {record['backend']} ({record['provenance']['kind']})"
         )
         output.result(record)
+
+
+@app.command()
+def audit(
+    experiment: Annotated[
+        str, typer.Argument(metavar="NAME|FILE.toml", help="A shipped experiment or a file.")
+    ] = "digits",
+    backend: Spec = None,
+    settings: Set = None,
+    seed: Seed = None,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Training samples.")] = 8,
+    entries: Annotated[
+        int, typer.Option("--entries", min=1, help="Parameters compared per array.")
+    ] = 20,
+    beta: Annotated[
+        float, typer.Option("--beta", help="Of the reference of a ground-state machine.")
+    ] = 1.0,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare the gradient, block by block, with finite differences or exact enumeration."""
+    with command(json=json, quiet=quiet, debug=debug) as output:
+        from dataclasses import asdict
+
+        from isingeq.experiments.auditing import audit_experiment
+        from isingeq.experiments.reading import read_experiment
+
+        overrides = {"machine.backend": backend, "seed": seed}
+        resolved = read_experiment(experiment, settings=settings or (), overrides=overrides)
+        found = audit_experiment(resolved, num_samples=samples, entries=entries, beta=beta)
+        output.table(
+            f"{resolved.name} on {resolved.machine.spec}, nudging {found.nudging:g}",
+            ("parameters", "cosine", "relative error", "compared"),
+            [
+                (b.name, f"{b.cosine:.6f}", f"{b.relative_error:.2e}", str(b.num_compared))
+                for b in found.blocks
+            ],
+        )
+        output.answer(f"cosine {found.cosine:.6f} with {found.reference}")
+        output.result({"backend": resolved.machine.spec, **asdict(found)})
 
 
 @app.command()
@@ -198,6 +239,7 @@ def compare(
             comparison.COLUMNS,
             [row.cells() for row in result.rows],
         )
+        output.line(comparison.NOTE)
         output.line(f"tables in {result.path}: {', '.join(comparison.FILES)}")
         output.result(result.as_dict())
         if result.interrupted:

@@ -39,6 +39,10 @@ class Output:
         if not (self.json and self.quiet):
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def warning(self, text: str) -> None:
+        """Print a line on standard error, quiet or not."""
+        print("warning:", text, file=sys.stderr)
+
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table that the command was called for."""
         if self.json and self.quiet:

@@ -28,7 +28,7 @@ def shown(output: Output) -> Iterator[Watcher]:
     )
     watcher = _Shown(output, bar)
     with bar:
-        yield Watcher(watcher.started, watcher.batch, watcher.epoch, watcher.warned)
+        yield Watcher(watcher.started, watcher.batch, watcher.epoch, output.warning)
 
 
 class _Shown:
@@ -80,6 +80,3 @@ class _Shown:
         words += [f"{epoch.num_two_cycles} two-cycles"] * bool(epoch.num_two_cycles)
         words += [f"{epoch.num_clipped} fields clipped"] * bool(epoch.num_clipped)
         self.output.line("  ".join([*words, f"{epoch.wall_s:.2f} s"]))
-
-    def warned(self, line: str) -> None:
-        self.output.line(line)

@@ -31,6 +31,8 @@ class Dense:
             raise ProblemError(f"dense coupling has shape {self.J.shape}, its units need ({p}, {q})")
         if max(self.a[0], self.b[0]) < min(self.a[1], self.b[1]):
             raise ProblemError(f"dense coupling joins units {self.a} with {self.b}: the two overlap")
+        if not np.isfinite(self.J.sum()):
+            raise ProblemError("a coupling is NaN or infinite: check weights and learning rate")
         self.J.flags.writeable = False
 
     @property

@@ -29,6 +29,8 @@ class Edges:
             raise ProblemError(f"every edge needs 0 <= i < j < {self.n}; self-loops and reversed edges are refused")
         if len(np.unique(self.i * self.n + self.j)) != self.J.size:
             raise ProblemError("an edge is listed twice: add its couplings up before they come here")
+        if not np.isfinite(self.J.sum()):
+            raise ProblemError("a coupling is NaN or infinite: check weights and learning rate")
         for part in (self.i, self.j, self.J):
             part.flags.writeable = False
         rows, columns = np.concatenate([self.i, self.j]), np.concatenate([self.j, self.i])

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from isingeq.errors import IsingeqError
+from isingeq.experiments.auditing import audit_experiment
 from isingeq.experiments.config import Experiment, Machine
 from isingeq.experiments.run import Stopped, Watcher, train
 from isingeq.experiments.run_folder import Record, RunFolder, create_empty, fresh_path
@@ -22,6 +23,10 @@ COLUMNS = (
     "samples/s",
     "provenance",
     "failed because",
+)
+NOTE = (
+    "gradient cosine: with the exact gradient at the initial parameters, nudging and beta as they are; "
+    "blank where there is none to compare with"
 )
 FILES = ("comparison.md", "comparison.csv")
 
@@ -156,6 +161,8 @@ def compare(
         except Exception as error:  # a backend of others may fail in any way; its row says so
             row.problem = f"{type(error).__name__}: {error}"
         _fill(row, records)
+        if records:
+            row.cosine = _cosine(experiment.model_copy(update={"machine": machine}))
         _write(path, experiment, rows)
         if interrupted:
             break
@@ -178,6 +185,14 @@ def _fill(row: Row, records: Sequence[Record]) -> None:
     row.provenance = records[0]["provenance"]["kind"]
 
 
+def _cosine(experiment: Experiment) -> float | None:
+    """Return the cosine with the exact gradient, None where that is out of reach."""
+    try:
+        return audit_experiment(experiment, num_samples=4, entries=12).cosine
+    except IsingeqError:
+        return None
+
+
 def _write(path: Path, experiment: Experiment, rows: Sequence[Row]) -> None:
     """Write the table as Markdown and as CSV, after every backend anew."""
     lines = [COLUMNS, ("---",) * len(COLUMNS), *(row.cells() for row in rows)]
@@ -186,7 +201,7 @@ def _write(path: Path, experiment: Experiment, rows: Sequence[Row]) -> None:
     )
     learning = experiment.learning
     title = f"# {experiment.name}: {learning.epochs} epochs, seeds from {experiment.seed}"
-    (path / FILES[0]).write_text(f"{title}\n\n{body}\n", encoding="utf-8")
+    (path / FILES[0]).write_text(f"{title}\n\n{body}\n\n{NOTE}.\n", encoding="utf-8")
     text = io.StringIO()
     records = [row.as_dict() for row in rows]
     writer = csv.DictWriter(text, records[0].keys())

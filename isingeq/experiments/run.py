@@ -161,7 +161,7 @@ def _run(
     earlier = folder.epochs
     folder.write(
         "provenance",
-        {"backend": built.experiment.machine.spec, **_versions(), "data": _source(built)},
+        {"backend": _settled_on(built), **_versions(), "data": _source(built)},
     )
 
     def add(epoch: Epoch) -> None:
@@ -206,8 +206,8 @@ def _result(built: Built, folder: RunFolder, accuracy: float, provenance: Proven
         "settles": settles,
         "mean_free_steps": float(np.mean([record["mean_free_steps"] for record in epochs])),
         "mean_nudged_steps": float(np.mean([record["mean_nudged_steps"] for record in epochs])),
-        "unsettled_fraction": sum(r["unsettled_fraction"] * r["settles"] for r in epochs) / settles,
-        "backend": built.experiment.machine.spec,
+        "unsettled_fraction": sum(r["unsettled_fraction"] * r["settles"] for r in epochs) / max(1, settles),
+        "backend": _settled_on(built),
         "provenance": provenance.as_dict(),
         "seed": built.experiment.seed,
         "params_sha256": built.trainer.result().sha256(),
@@ -220,9 +220,18 @@ def _test_accuracy(built: Built) -> float:
     return float((predicted == built.data.y_test).mean())
 
 
+def _settled_on(built: Built) -> str:
+    """Return the SPEC; backprop settles nowhere."""
+    if built.experiment.learning.estimator == "backprop":
+        return "backprop"
+    return built.experiment.machine.spec
+
+
 def _provenance(built: Built) -> Provenance:
     """Return where the settles come from, by one of them."""
     trainer, parameters = built.trainer, built.trainer.result()
+    if trainer.estimator.method == "backprop":
+        return Provenance("backprop", "simulated", trainer.seed)
     network = trainer.network
     return settle_free(
         trainer.estimator,

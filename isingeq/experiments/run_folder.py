@@ -83,8 +83,8 @@ class RunFolder:
         kept = [record for record in self.epochs if record["epoch"] <= last]
         if len(kept) != last:
             raise CheckpointError(
-                f"{self.path / 'metrics.jsonl'} has {len(kept)} of the {last} epochs of the checkpoint: "
-                "bring the file back, or start a new run"
+                f"{self.path / 'metrics.jsonl'} has {len(kept)} of the {last} epochs of the "
+                "checkpoint: bring the file back, or start a new run"
             )
         _write(self.path / "metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
 

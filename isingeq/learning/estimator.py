@@ -9,6 +9,7 @@
 | negative      | −β, 0              | −1/β, 1/β                 | O(β)      |
 | holomorphic   | β e^(2πik/N)       | e^(−2πik/N) / N β, real part | O(β^N) |
 | coupled       | output held at s − β ∂C, s + β ∂C | as centred | O(β²), biased |
+| backprop      | none: the feedforward network of the same shape | | baseline |
 
 Scellier & Bengio 2017; Laborieux et al. 2021 (centred); Laborieux & Zenke 2022 (holomorphic); Stern et al. 2021
 (coupled learning, in its centred form). Every phase after the free one goes through one settle call.
@@ -24,6 +25,7 @@ from isingeq.couplings import Coupling
 from isingeq.errors import CapabilityError, ConfigError, DivergenceError
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.sparse import Inputs
+from isingeq.learning.backprop import backprop
 from isingeq.learning.cost import Labels, tangent
 from isingeq.learning.network import Encoded, Network
 from isingeq.learning.parameters import Parameters
@@ -31,7 +33,7 @@ from isingeq.problem import Problem
 from isingeq.schedule import Schedule
 from isingeq.terms import Clamp, QuadraticNudge, Term
 
-Method = Literal["centred", "positive", "negative", "holomorphic", "coupled"]
+Method = Literal["centred", "positive", "negative", "holomorphic", "coupled", "backprop"]
 Reads = Literal["mean", "best"]
 
 
@@ -88,19 +90,21 @@ class Step:
 
     Attributes:
         gradient: mean over the batch of dL/dθ.
+        num_samples: in the batch.
         cost: mean cost of the free states.
         num_correct: samples whose free state has the right class.
-        free: free equilibrium.
-        nudged: nudged equilibria, phase after phase, None when every sample was skipped.
+        free: free equilibrium; None for backprop.
+        nudged: nudged equilibria, phase after phase; None for backprop and when every sample was skipped.
         num_clipped: input fields cut by the encoder.
     """
 
     gradient: Parameters
+    num_samples: int
     cost: float
     num_correct: int
-    free: Equilibrium
-    nudged: Equilibrium | None
-    num_clipped: int
+    free: Equilibrium | None = None
+    nudged: Equilibrium | None = None
+    num_clipped: int = 0
 
 
 def estimate(
@@ -133,6 +137,9 @@ def estimate(
     Raises:
         DivergenceError: the cost is no longer finite.
     """
+    if estimator.method == "backprop":
+        gradient, cost, correct = backprop(network, parameters, x, labels, pool=pool, out=out)
+        return Step(gradient, len(x), cost, correct)
     couplings = network.couplings(parameters)
     encoded = network.encode(parameters, x, pool)
     free = settle_free(estimator, network, backend, couplings, encoded, seed=seed, schedule=schedule)
@@ -160,7 +167,7 @@ def estimate(
             signs = np.concatenate([signs, rest_signs[:, part]])
         inputs = encoded.inputs if part.size == len(x) else Inputs(x[part])
         network.contrast(couplings, inputs, states, signs, out, pool)
-    return Step(out, cost, correct, free, nudged, encoded.num_clipped)
+    return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped)
 
 
 def settle_free(
@@ -214,8 +221,10 @@ def _settle_nudged(
         term = network.cost.nudge(per_sample, tiled_labels, units)
         if term is None or (isinstance(term, QuadraticNudge) and QuadraticNudge not in backend.capabilities.terms):
             term = tangent(slope, per_sample, units, network.n)
-    start = free.states[part] if estimator.select == "mean" else chosen(estimator, free)[part][:, None]
-    start = np.broadcast_to(start, (len(part), estimator.reads, network.n))
+    start = None
+    if backend.capabilities.warm_start:
+        start = free.states[part] if estimator.select == "mean" else chosen(estimator, free)[part][:, None]
+        start = np.tile(np.broadcast_to(start, (len(part), estimator.reads, network.n)), (phases, 1, 1))
     complex_phases = np.iscomplexobj(strengths)
     if complex_phases and not backend.capabilities.complex_nudging:
         raise CapabilityError(f"{backend.name} takes real nudging: use centred, or holomorphic with points = 2")
@@ -226,7 +235,7 @@ def _settle_nudged(
             reads=estimator.reads,
             schedule=schedule,
             seed=seed + 1,
-            initial=np.tile(start, (phases, 1, 1)) if backend.capabilities.warm_start else None,
+            initial=start,
             tolerance=estimator.tolerance,
             max_steps=estimator.nudged_steps,
             precision="complex128" if complex_phases else estimator.precision,

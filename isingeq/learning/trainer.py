@@ -17,6 +17,7 @@ from isingeq.backend import Backend, Floats
 from isingeq.errors import CheckpointError, ConfigError
 from isingeq.kernels.pool import Pool
 from isingeq.learning import checkpoint
+from isingeq.learning.backprop import forward
 from isingeq.learning.cost import Labels
 from isingeq.learning.estimator import Estimator, Step, chosen, estimate, may_renew, settle_free
 from isingeq.learning.network import Network
@@ -85,7 +86,7 @@ class Tally:
 
     def add(self, step: Step, tolerance: float) -> None:
         """Add one batch; a state counts as unsettled when its residual is above the tolerance."""
-        batch = len(step.free.states)
+        batch = step.num_samples
         self.samples += batch
         self.cost += step.cost * batch
         self.correct += step.num_correct
@@ -99,7 +100,7 @@ class Tally:
                 self.residual = max(self.residual, float(equilibrium.residual.max()))
             if equilibrium.two_cycle is not None:
                 self.num_two_cycles += int(equilibrium.two_cycle.sum())
-        if step.free.steps is not None:
+        if step.free is not None and step.free.steps is not None:
             self.free_steps += float(step.free.steps.mean()) * batch
         if step.nudged is not None and step.nudged.steps is not None:
             self.nudged_steps += float(step.nudged.steps.mean()) * batch
@@ -263,6 +264,8 @@ class Trainer:
     def _renew_schedule(self, x: Floats, parameters: Parameters) -> None:
         """Find the schedule once; again at declared updates where it changes the way and not the answer."""
         p = self.position
+        if self.estimator.method == "backprop":
+            return
         due = p.renewed_at < 0 or p.update - p.renewed_at >= self.course.renew_every
         if p.schedule is not None and not (due and may_renew(self.backend)):
             return
@@ -288,7 +291,7 @@ class Trainer:
             mean_free_steps=t.free_steps / t.samples,
             mean_nudged_steps=t.nudged_steps / max(1, t.num_nudged),
             max_residual=t.residual,
-            unsettled_fraction=t.num_unsettled / t.settles,
+            unsettled_fraction=t.num_unsettled / max(1, t.settles),
             num_two_cycles=t.num_two_cycles,
             num_clipped=t.num_clipped,
             settles=t.settles,
@@ -362,6 +365,9 @@ def predict(
     out = np.empty(len(x), np.int64)
     for first in range(0, len(x), batch):
         part = x[first : first + batch]
+        if estimator.method == "backprop":
+            out[first : first + batch] = network.predict(parameters, forward(network, parameters, part, pool).states)
+            continue
         free = settle_free(
             estimator, network, backend, couplings, network.encode(parameters, part, pool),
             seed=_settle_seed(seed, first + 2**40), schedule=schedule,

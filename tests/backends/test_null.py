@@ -27,7 +27,8 @@ def test_without_a_start_units_rest_in_their_boxes():
 
 
 def test_a_start_comes_back_as_it_went_in():
-    start = np.random.default_rng(0).normal(0, 3, (3, 2, 4))
+    low, high = PROBLEM.bounds
+    start = np.random.default_rng(0).uniform(low, high, (3, 2, 4))
     out = null().settle(SettleRequest(PROBLEM, reads=2, initial=start, precision="float64"))
     np.testing.assert_array_equal(out.states, start)
     assert not np.shares_memory(out.states, start)

@@ -229,7 +229,7 @@ CAUGHT = {
         "wrong_initial_states_are_refused",
         "unknown_modes_are_refused",
         "senseless_counts_are_refused",
-        "a_misshapen_clamp_is_refused",
+        "terms_that_do_not_fit_are_refused",
         "a_refusal_leaves_it_working",
     },
     "energies of the mapped problem": {

@@ -13,7 +13,7 @@ from isingeq.couplings import Dense
 from isingeq.errors import CapabilityError, IsingeqError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Annealing, Relaxation
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
 from isingeq.testing import instances
 from isingeq.testing.outcome import NotApplicable, expect
 from isingeq.units import Layer
@@ -164,7 +164,7 @@ def check_values_out_of_range_are_refused(backend: Backend) -> None:
 
 
 def check_wrong_initial_states_are_refused(backend: Backend) -> None:
-    """Initial states of a wrong shape are refused; all of them where `warm_start` is False."""
+    """Initial states of wrong shape or outside their boxes are refused, all if not `warm_start`."""
     problem = _any(backend)
     good = instances.states(problem, np.random.default_rng(1), 2)
     if not backend.capabilities.warm_start:
@@ -183,6 +183,11 @@ def check_wrong_initial_states_are_refused(backend: Backend) -> None:
             ProblemError,
             f"initial states of shape {wrong.shape} for {good.shape}",
         )
+    for value in (np.nan, 9.0):
+        wrong = good.copy()
+        wrong[-1, -1, 0] = value
+        request = SettleRequest(problem, reads=2, initial=wrong)
+        _refuses(backend, request, ProblemError, f"an initial state of {value:g}")
 
 
 def check_unknown_modes_are_refused(backend: Backend) -> None:
@@ -215,16 +220,31 @@ def check_senseless_counts_are_refused(backend: Backend) -> None:
         _refuses(backend, replace(request, **change), ProblemError, str(change))
 
 
-def check_a_misshapen_clamp_is_refused(backend: Backend) -> None:
-    """A clamp whose mask or values do not fit the problem is refused."""
-    if Clamp not in backend.capabilities.terms:
-        raise NotApplicable("takes no Clamp")
-    problem = _any(backend)
-    mask, values = np.zeros(problem.n, bool), np.ones((problem.batch, problem.n))
-    for clamp in (Clamp(mask[:-1], values), Clamp(mask, values[:-1])):
-        _refuses(
-            backend, SettleRequest(problem, (clamp,)), ProblemError, "a clamp of the wrong shape"
-        )
+def check_terms_that_do_not_fit_are_refused(backend: Backend) -> None:
+    """Terms of another batch, other units, or with NaN are refused, not broadcast."""
+    c, problem = backend.capabilities, _any(backend)
+    (b, n), span = problem.fields.shape, problem.spans[-1]
+    width, held = span[1] - span[0], np.zeros(problem.n, bool)
+    held[0] = True
+    force, targets, strength, legal = (
+        np.zeros((b, n)),
+        np.ones((b, width)),
+        np.ones(b),
+        np.ones((b, n)),
+    )
+    wrong: list[Term] = [
+        *(LinearNudge(bad) for bad in (force[:1], force[:, :-1], np.full((b, n), np.nan))),
+        QuadraticNudge(span, targets[:1], strength[:1]),
+        QuadraticNudge((n, n + width), targets, strength),
+        QuadraticNudge(span, targets, np.full(b, np.nan)),
+        *(Clamp(*bad) for bad in ((held[:-1], legal), (held, legal[:-1]), (held, 9 * legal))),
+    ]
+    taken = [term for term in wrong if type(term) in c.terms]
+    if not taken:
+        raise NotApplicable("takes no terms")
+    for term in taken:
+        request = SettleRequest(problem, (term,))
+        _refuses(backend, request, ProblemError, f"a {type(term).__name__} that does not fit")
 
 
 def check_a_refusal_leaves_it_working(backend: Backend) -> None:

@@ -1,0 +1,75 @@
+"""The gradient of an experiment at its initial parameters, against one that is sure."""
+
+from isingeq.backend import Claim
+from isingeq.errors import CapabilityError, ConfigError
+from isingeq.experiments.build import Built, build, open_backend
+from isingeq.experiments.config import Experiment
+from isingeq.learning.audit import Audit, audit
+from isingeq.schedule import Annealing
+
+
+def audit_experiment(
+    experiment: Experiment, *, num_samples: int = 8, entries: int = 20, beta: float = 1.0
+) -> Audit:
+    """Audit the gradient that an experiment's backend and estimator give.
+
+    Args:
+        experiment: resolved.
+        num_samples: first samples of the training part.
+        entries: parameters compared per array.
+        beta: inverse temperature of the enumeration that a ground-state machine is compared with; a
+            Boltzmann machine states its own.
+
+    Raises:
+        CapabilityError: more spins than can be enumerated, or a backend without a claim.
+        ConfigError: backprop, or a beta that is not positive.
+    """
+    if experiment.learning.estimator == "backprop":
+        raise ConfigError(
+            "an audit is of equilibrium propagation: choose another learning.estimator than backprop"
+        )
+    if not beta > 0:
+        raise ConfigError(f"beta {beta} of the enumeration must be > 0")
+    built = build(experiment)
+    reference = None
+    try:
+        trainer = built.trainer
+        if trainer.backend.capabilities.claim in (Claim.BOLTZMANN, Claim.GROUND_STATE):
+            reference = open_backend(f"exact?beta={_own_beta(built) or beta!r}")
+            _check_enumerable(trainer.network.n, reference.capabilities.max_units)
+        return audit(
+            trainer.network,
+            trainer.backend,
+            trainer.parameters,
+            built.data.x_train[:num_samples],
+            built.data.y_train[:num_samples],
+            estimator=trainer.estimator,
+            reference=reference,
+            seed=experiment.seed,
+            entries=entries,
+            pool=built.pool,
+        )
+    finally:
+        built.close()
+        if reference is not None:
+            reference.close()
+
+
+def _own_beta(built: Built) -> float | None:
+    """Return the inverse temperature that a Boltzmann machine samples at."""
+    trainer = built.trainer
+    if trainer.backend.capabilities.claim is not Claim.BOLTZMANN:
+        return None
+    network, parameters = trainer.network, trainer.parameters
+    encoded = network.encode(parameters, built.data.x_train[:1], built.pool)
+    problem = network.problem(network.couplings(parameters), encoded)
+    schedule = trainer.backend.suggest_schedule(problem)
+    return schedule.betas[-1] if isinstance(schedule, Annealing) else None
+
+
+def _check_enumerable(num_spins: int, most: int | None) -> None:
+    if most is not None and num_spins > most:
+        raise CapabilityError(
+            f"the network has {num_spins} spins and at most {most} can be enumerated: audit a smaller "
+            "one, as with --set network.hidden=[6] --set network.replicas=1"
+        )

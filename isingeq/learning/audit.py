@@ -1,0 +1,173 @@
+"""Audit: the gradient that equilibrium propagation gives, block by block, against one that is sure.
+
+| claim of the backend | compared with                                                                            |
+|----------------------|------------------------------------------------------------------------------------------|
+| fixed point          | central finite differences of the mean cost at equilibrium, in float64                    |
+| boltzmann            | central finite differences of the mean *expected* cost, enumerated at the backend's beta |
+| ground state         | equilibrium propagation on the enumeration, at a stated beta: only the direction counts   |
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.backend import Backend, Claim, Equilibrium, Floats
+from isingeq.errors import CapabilityError
+from isingeq.kernels.pool import Pool
+from isingeq.learning.cost import Labels
+from isingeq.learning.estimator import Estimator, estimate, settle_free
+from isingeq.learning.network import Network
+from isingeq.learning.parameters import Parameters
+from isingeq.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One array of parameters, audited.
+
+    Attributes:
+        name: of the array.
+        cosine: between the two gradients over the entries compared.
+        relative_error: norm of the difference over the norm of the reference.
+        num_compared: entries compared.
+    """
+
+    name: str
+    cosine: float
+    relative_error: float
+    num_compared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """An audit of all parameters.
+
+    Attributes:
+        blocks: one per array.
+        cosine: over all entries compared.
+        reference: what the gradient was compared with.
+        nudging: used.
+    """
+
+    blocks: tuple[Block, ...]
+    cosine: float
+    reference: str
+    nudging: float
+
+
+def audit(
+    network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels, *, estimator: Estimator,
+    reference: Backend | None, seed: int, entries: int, pool: Pool,
+) -> Audit:  # fmt: skip
+    """Compare gradients at given parameters on a few samples.
+
+    Args:
+        network: whose gradient.
+        backend: that settles.
+        parameters: where.
+        x: inputs (b, inputs).
+        labels: classes (b,).
+        estimator: as in training; its nudging is used as it is, its tolerances are tightened.
+        reference: an enumerating backend for spins, at the beta to be stated; None for fixed points.
+        seed: of settles and of the choice of entries.
+        entries: parameters compared per array, drawn at random.
+        pool: threads.
+
+    Raises:
+        CapabilityError: spins without a reference, or more of them than it can enumerate.
+    """
+    claim = backend.capabilities.claim
+    exact = parameters.like(parameters.vector.astype(np.float64))
+    x64 = x.astype(np.float64)
+    chosen = _choose(exact, entries, np.random.default_rng([seed, 3]))
+    if claim is Claim.FIXED_POINT:
+        tight = replace(estimator, precision="float64", tolerance=1e-10, free_steps=20_000, nudged_steps=20_000)
+        schedule = _schedule(network, backend, exact, x64, pool)
+        ours = _gradient(tight, network, backend, exact, x64, labels, seed, schedule, pool)
+        sure = _differences(tight, network, backend, exact, x64, labels, seed, schedule, pool, chosen)
+        against = "finite differences of the cost at equilibrium"
+    else:
+        if reference is None or claim is Claim.NONE:
+            raise CapabilityError(f"{backend.name} claims {claim.value}: there is no gradient to audit it against")
+        schedule = _schedule(network, backend, exact, x64, pool)
+        ours = _gradient(estimator, network, backend, exact, x64, labels, seed, schedule, pool)
+        plain = replace(estimator, reads=1, select="mean", skip_correct=False)
+        if claim is Claim.BOLTZMANN:
+            sure = _differences(plain, network, reference, exact, x64, labels, seed, None, pool, chosen)
+            against = f"finite differences of the expected cost, {reference.name}"
+        else:
+            sure = _gradient(plain, network, reference, exact, x64, labels, seed, None, pool)
+            against = f"equilibrium propagation on {reference.name}"
+    blocks = tuple(_compare(name, ours[name].ravel()[at], sure[name].ravel()[at]) for name, at in chosen.items())
+    whole = [np.concatenate([g[name].ravel()[at] for name, at in chosen.items()]) for g in (ours, sure)]
+    return Audit(blocks, _compare("", *whole).cosine, against, estimator.nudging)
+
+
+def _choose(parameters: Parameters, entries: int, rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
+    """Return which entries of each array are compared."""
+    return {
+        name: np.sort(rng.choice(array.size, min(entries, array.size), replace=False))
+        for name, array in parameters.items()
+    }
+
+
+def _schedule(network: Network, backend: Backend, parameters: Parameters, x: Floats, pool: Pool) -> Schedule | None:
+    problem = network.problem(network.couplings(parameters), network.encode(parameters, x, pool))
+    return backend.suggest_schedule(problem)
+
+
+def _gradient(
+    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
+    seed: int, schedule: Schedule | None, pool: Pool,
+) -> Parameters:  # fmt: skip
+    return estimate(
+        estimator, network, backend, parameters, x, labels,
+        seed=seed, schedule=schedule, pool=pool, out=parameters.like(),
+    ).gradient  # fmt: skip
+
+
+def _differences(
+    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
+    seed: int, schedule: Schedule | None, pool: Pool, chosen: dict[str, NDArray[np.int64]], *, step: float = 1e-5,
+) -> Parameters:  # fmt: skip
+    """Return central finite differences of the mean expected cost, on the chosen entries."""
+    out = parameters.like()
+
+    def cost(moved: Parameters) -> float:
+        free = settle_free(
+            estimator, network, backend, network.couplings(moved), network.encode(moved, x, pool),
+            seed=seed, schedule=schedule,
+        )  # fmt: skip
+        return _expected_cost(network, moved, free, labels)
+
+    for name, at in chosen.items():
+        for k in at:
+            values = []
+            for sign in (1, -1):
+                moved = parameters.like(parameters.vector.copy())
+                moved[name].reshape(-1)[k] += sign * step
+                values.append(cost(moved))
+            out[name].reshape(-1)[k] = (values[0] - values[1]) / (2 * step)
+    return out
+
+
+def _expected_cost(network: Network, parameters: Parameters, free: Equilibrium, labels: Labels) -> float:
+    """Return the cost averaged over reads with their weights, then over samples."""
+    b, r, _ = free.states.shape
+    first, last = network.spans[-1]
+    outputs = free.states[..., first:last].reshape(b * r, -1)
+    values = network.cost.values(parameters, outputs, np.repeat(labels, r)).reshape(b, r)
+    weights = np.full((b, r), 1 / r) if free.weights is None else free.weights
+    return float((weights * values).sum(axis=1).mean())
+
+
+def _compare(name: str, ours: Floats, sure: Floats) -> Block:
+    size = float(np.linalg.norm(sure))
+    product = float(np.linalg.norm(ours)) * size
+    return Block(
+        name,
+        cosine=float(ours @ sure) / product if product > 0 else float(size == np.linalg.norm(ours)),
+        relative_error=float(np.linalg.norm(ours - sure)) / size if size > 0 else float("nan"),
+        num_compared=len(sure),
+    )

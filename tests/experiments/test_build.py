@@ -1,0 +1,89 @@
+import pytest
+
+from isingeq.errors import CapabilityError, ConfigError
+from isingeq.experiments import build
+from isingeq.experiments.config import Machine
+from isingeq.experiments.reading import validate
+from isingeq.tasks import load
+
+
+def changed(experiment, **tables):
+    """Return the experiment with keys of some tables replaced."""
+    table = experiment.model_dump(exclude_none=True)
+    for name, values in tables.items():
+        table[name] = {**table[name], **values}
+    return validate(table)
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ({"machine": {"backend": "neal"}}, "amplitude units"),
+        ({"network": {"unit": "spin", "output": "spin"}}, "spin units"),
+        ({"learning": {"estimator": "holomorphic", "points": 3}}, "complex nudging"),
+    ],
+)
+def test_what_a_backend_cannot_hold_is_refused_before_any_work(blobs, tables, says):
+    with pytest.raises(CapabilityError, match=says):
+        build.build(changed(blobs, **tables))
+
+
+def test_more_spins_than_a_backend_holds_are_refused(blobs_on_spins):
+    machine = Machine.model_validate({"backend": "exact?max_units=11"})
+    few = blobs_on_spins.model_copy(update={"machine": machine})
+    with pytest.raises(CapabilityError, match="12 units; it takes at most 11"):
+        build.build(few)
+
+
+def test_a_refusal_closes_the_backend(blobs_on_spins, monkeypatch):
+    opened = []
+    genuine = build.open_backend
+    monkeypatch.setattr(build, "open_backend", lambda *a: opened.append(genuine(*a)) or opened[0])
+    with pytest.raises(ConfigError, match="batch_size 500"):
+        build.build(changed(blobs_on_spins, learning={"batch_size": 500}))
+    assert opened[0]._executor is None
+
+
+def test_spins_aim_at_plus_and_minus_one_and_amplitudes_at_one_and_zero(blobs, blobs_on_spins):
+    data = load("blobs")
+    for experiment, low in ((blobs, 0.0), (blobs_on_spins, -1.0)):
+        cost = build.build_network(experiment, data).cost
+        assert (cost.low, cost.high) == (low, 1.0)
+
+
+def test_cross_entropy_reads_the_last_hidden_layer(blobs):
+    data = load("blobs")
+    network = build.build_network(
+        changed(blobs, network={"hidden": [8, 5], "cost": "cross_entropy"}), data
+    )
+    assert [layer.size for layer in network.layers] == [8, 5]
+    assert dict(network.shapes)["readout.weight"] == (5, 3)
+    with pytest.raises(ConfigError, match="at least two hidden layers"):
+        build.build_network(changed(blobs, network={"cost": "cross_entropy"}), data)
+
+
+def test_threads_reach_a_backend_that_takes_them_unless_its_spec_says():
+    assert build.open_backend("conjugate", 2).threads == 2
+    assert build.open_backend("conjugate?dt=0.5", 2).threads == 2
+    assert build.open_backend("conjugate?threads=1", 2).threads == 1
+    build.open_backend("exact", 2)  # takes none
+
+
+def test_identity_forgets_what_changes_no_number(blobs):
+    data = load("blobs")
+    same = blobs.model_copy(update={"threads": 2, "name": "other"})
+    assert build.identity(same, data) == build.identity(blobs, data)
+    for tables in (
+        {"learning": {"rate": 0.03}},
+        {"machine": {"dt": 0.9}},
+        {"network": {"hidden": [9]}},
+    ):
+        assert build.identity(changed(blobs, **tables), data) != build.identity(blobs, data)
+
+
+def test_epochs_belong_to_the_identity_where_the_rate_follows_them(blobs):
+    data = load("blobs")
+    for anneal, same in (("constant", True), ("cosine", False)):
+        short = changed(blobs, learning={"anneal": anneal})
+        long = changed(blobs, learning={"anneal": anneal, "epochs": 9})
+        assert (build.identity(short, data) == build.identity(long, data)) is same

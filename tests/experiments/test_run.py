@@ -1,0 +1,204 @@
+import json
+import os
+import signal
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from isingeq.errors import CheckpointError, ConfigError
+from isingeq.experiments.plots import NAMES
+from isingeq.experiments.reading import validate
+from isingeq.experiments.run import Stopped, Watcher, evaluate, resume, train
+from isingeq.experiments.run_folder import RunFolder
+
+KEYS = {
+    "test_accuracy", "train_accuracy", "epochs", "wall_s", "cpu_s", "settles", "mean_free_steps",
+    "mean_nudged_steps", "unsettled_fraction", "backend", "provenance", "seed",
+    "params_sha256", "run_dir",
+}  # fmt: skip
+
+
+def stop_after(batches):
+    """Return a watcher that sends Ctrl-C after some updates."""
+
+    def count(position, _):
+        if position.update == batches:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return Watcher(batch=count)
+
+
+def with_learning(experiment, **values):
+    table = experiment.model_dump(exclude_none=True)
+    table["learning"] = {**table["learning"], **values}
+    return validate(table)
+
+
+def test_a_run_folder_tells_all(blobs, tmp_path):
+    where = tmp_path / "deep" / "run"
+    result = train(blobs, out=where)
+    assert isinstance(result, dict)
+    assert set(result) == KEYS
+    assert result["test_accuracy"] > 0.6
+    assert (result["epochs"], result["seed"], result["backend"]) == (4, 3, "conjugate")
+    files = {path.name for path in where.iterdir()}
+    expected = {"config.toml", "metrics.jsonl", "result.json", "provenance.json", "checkpoint.npz"}
+    assert files == {*expected, "checkpoint.previous.npz", *NAMES}
+    assert validate(tomllib.loads((where / "config.toml").read_text())) == blobs
+    epochs = [json.loads(line) for line in (where / "metrics.jsonl").read_text().splitlines()]
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3, 4]
+    assert (
+        json.loads((where / "result.json").read_text())["params_sha256"] == result["params_sha256"]
+    )
+    provenance = json.loads((where / "provenance.json").read_text())
+    assert provenance["kind"] == "simulated"
+    assert provenance["libraries"]["numpy"]
+    assert provenance["data"]["train_size"] == 108
+    assert all((where / name).stat().st_size > 5000 for name in NAMES)
+
+
+def test_metrics_come_line_by_line(blobs, tmp_path):
+    seen = []
+    watcher = Watcher(epoch=lambda epoch: seen.append(len(RunFolder(tmp_path / "run").epochs)))
+    train(blobs, out=tmp_path / "run", watcher=watcher, plots=False)
+    assert seen == [1, 2, 3, 4]
+
+
+def test_a_run_without_validation_or_residual_is_drawn_too(blobs_on_spins, tmp_path):
+    table = blobs_on_spins.model_dump(exclude_none=True)
+    table["data"] = {"name": "iris", "validation_size": 0}
+    train(validate(table), out=tmp_path / "run")
+    assert RunFolder(tmp_path / "run").epochs[0]["validation_accuracy"] is None
+    assert (tmp_path / "run" / "residual.png").exists()
+
+
+def test_without_a_folder_given_each_run_makes_its_own(blobs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    short = with_learning(blobs, epochs=1)
+    first, second = (train(short, plots=False)["run_dir"] for _ in range(2))
+    assert first != second
+    assert first.startswith("runs/blobs-conjugate-3-")
+
+
+@pytest.mark.parametrize("kind", ["blobs", "blobs_on_spins"])
+@pytest.mark.parametrize("batches", [2, 11, 1])
+def test_resumed_equals_uninterrupted(kind, batches, tmp_path, request):
+    experiment = request.getfixturevalue(kind)
+    whole = train(experiment, out=tmp_path / "whole", plots=False)
+    num_batches = -(-108 // experiment.learning.batch_size)
+    stopped = train(
+        experiment,
+        out=tmp_path / "parts",
+        watcher=stop_after(min(batches, num_batches + 1)),
+        plots=False,
+    )
+    assert isinstance(stopped, Stopped)
+    assert not (tmp_path / "parts" / "result.json").exists()
+    resumed = resume(tmp_path / "parts", plots=False)
+    for key in KEYS - {"wall_s", "cpu_s", "run_dir"}:
+        assert resumed[key] == whole[key], key
+    timeless = [
+        [
+            {k: v for k, v in epoch.items() if k not in ("wall_s", "cpu_s")}
+            for epoch in RunFolder(path).epochs
+        ]
+        for path in (tmp_path / "whole", tmp_path / "parts")
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def test_signals_are_the_callers_again_after_a_stop(blobs, tmp_path):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    train(blobs, out=tmp_path / "run", watcher=stop_after(3), plots=False)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_finished_run_can_be_prolonged_where_the_rate_is_constant(blobs, tmp_path):
+    train(blobs, out=tmp_path / "run", plots=False)
+    longer = with_learning(blobs, epochs=6)
+    prolonged = resume(tmp_path / "run", longer, plots=False)
+    whole = train(longer, out=tmp_path / "whole", plots=False)
+    assert prolonged["params_sha256"] == whole["params_sha256"]
+    assert RunFolder(tmp_path / "run").experiment.learning.epochs == 6
+
+
+def test_another_configuration_is_not_resumed(blobs, tmp_path):
+    train(blobs, out=tmp_path / "run", watcher=stop_after(3), plots=False)
+    before = (tmp_path / "run" / "config.toml").read_text()
+    with pytest.raises(CheckpointError, match=r"another learning\.rate"):
+        resume(tmp_path / "run", with_learning(blobs, rate=0.5))
+    assert (tmp_path / "run" / "config.toml").read_text() == before
+
+
+def test_a_damaged_checkpoint_falls_back_and_is_said(blobs, tmp_path):
+    whole = train(blobs, out=tmp_path / "run", plots=False)
+    path = tmp_path / "run" / "checkpoint.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    warnings = []
+    resumed = resume(tmp_path / "run", watcher=Watcher(warned=warnings.append), plots=False)
+    assert len(warnings) == 1
+    assert "went back to checkpoint.previous.npz" in warnings[0]
+    assert resumed["params_sha256"] == whole["params_sha256"]
+    assert [epoch["epoch"] for epoch in RunFolder(tmp_path / "run").epochs] == [1, 2, 3, 4]
+
+
+def test_a_line_cut_off_in_the_metrics_is_trained_again(blobs, tmp_path):
+    whole = train(blobs, out=tmp_path / "whole", plots=False)
+    train(blobs, out=tmp_path / "run", watcher=stop_after(15), plots=False)
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "train_ac')
+    assert resume(tmp_path / "run", plots=False)["params_sha256"] == whole["params_sha256"]
+    assert len(RunFolder(tmp_path / "run").epochs) == 4
+
+
+def test_metrics_that_were_lost_are_said(blobs, tmp_path):
+    train(blobs, out=tmp_path / "run", watcher=stop_after(25), plots=False)
+    (tmp_path / "run" / "metrics.jsonl").unlink()
+    with pytest.raises(CheckpointError, match="0 of the 2 epochs"):
+        resume(tmp_path / "run")
+
+
+def test_evaluate_repeats_the_accuracy_here_and_elsewhere(blobs, tmp_path):
+    result = train(blobs, out=tmp_path / "run", plots=False)
+    here = evaluate(tmp_path / "run")
+    assert here["test_accuracy"] == result["test_accuracy"]
+    assert here["params_sha256"] == result["params_sha256"]
+    there = evaluate(tmp_path / "run", "hopfield?update=gradient")
+    assert abs(there["test_accuracy"] - result["test_accuracy"]) <= 0.1
+    assert there["provenance"]["backend"] == "hopfield"
+
+
+@pytest.mark.parametrize(
+    ("file", "says"), [("config.toml", "holds a run"), ("letter.txt", "is not empty")]
+)
+def test_a_folder_of_something_else_is_left_alone(blobs, tmp_path, file, says):
+    (tmp_path / file).write_text("dear reader")
+    with pytest.raises(ConfigError, match=says):
+        train(blobs, out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+    assert (tmp_path / file).read_text() == "dear reader"
+
+
+def test_a_folder_that_cannot_be_made_is_said(blobs, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        train(blobs, out=tmp_path / "file" / "run")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line(blobs, tmp_path):
+    def fill(experiment, path, done):
+        (path / "metrics.jsonl").symlink_to("/dev/full")
+
+    with pytest.raises(CheckpointError, match="No space left on device") as caught:
+        train(blobs, out=tmp_path / "run", watcher=Watcher(started=fill), plots=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_folder_is_made_for_what_cannot_run(blobs, tmp_path):
+    with pytest.raises(ConfigError, match="batch_size"):
+        train(with_learning(blobs, batch_size=1000), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
