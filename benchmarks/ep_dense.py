@@ -51,7 +51,8 @@ class Ours:
         self.backend, self.pool = hopfield(update=update), Pool(1)
         self.estimator = Estimator(nudging=NUDGING, free_steps=30, nudged_steps=10, tolerance=0.0)
         self.gradient = self.parameters.like()
-        self.update = Update(Optimizer("adam" if peer == "laborieux" else "sgd", rate=1e-9, momentum=0.0), self.parameters)
+        optimizer = Optimizer("adam" if peer == "laborieux" else "sgd", rate=1e-9, momentum=0.0)
+        self.update = Update(optimizer, self.parameters)
         self.names = names
 
     def step(self) -> Step:
@@ -68,7 +69,9 @@ class Ours:
 
     def blocks(self) -> dict[str, np.ndarray]:
         """The gradient under the peers' names."""
-        return dict(zip(("dw1", "dw2", "db1", "db2"), (self.gradient[n] for n in self.names), strict=True))
+        return dict(
+            zip(("dw1", "dw2", "db1", "db2"), (self.gradient[n] for n in self.names), strict=True)
+        )
 
 
 def cpu_times(work, repeat: int) -> list[float]:
@@ -90,7 +93,9 @@ def sgemm_peak() -> float:
 def main() -> None:
     """Alternate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", type=Path, required=True, help="interpreter of the peers' environment")
+    parser.add_argument(
+        "--python", type=Path, required=True, help="interpreter of the peers' environment"
+    )
     parser.add_argument("--laborieux", type=Path, required=True)
     parser.add_argument("--rain", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=20)
@@ -131,8 +136,17 @@ def main() -> None:
                             f"ms per example  ratio {r['ratio_min']:.1f} (min) {r['ratio_median']:.1f} (median)",
                             flush=True,
                         )
-    summary = {"machine": platform.machine(), "load": os.getloadavg()[0], "sgemm_gflops": sgemm_peak(), "rows": rows}
-    print(json.dumps(summary) if options.json else f"sgemm {summary['sgemm_gflops']:.0f} GF/s, load {summary['load']:.1f}")
+    summary = {
+        "machine": platform.machine(),
+        "load": os.getloadavg()[0],
+        "sgemm_gflops": sgemm_peak(),
+        "rows": rows,
+    }
+    print(
+        json.dumps(summary)
+        if options.json
+        else f"sgemm {summary['sgemm_gflops']:.0f} GF/s, load {summary['load']:.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from isingeq.errors import CapabilityError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Schedule
-from isingeq.terms import LinearNudge, QuadraticNudge, Term, total_energy, total_gradient
+from isingeq.terms import QuadraticNudge, Term, total_energy, total_gradient
 
 Floats = NDArray[np.floating]
 Precision = Literal["float32", "float64", "complex128"]
@@ -44,7 +44,7 @@ class Capabilities:
 
     Attributes:
         units: kinds of unit, by name.
-        couplings: kinds of coupling; "edges" means that anything that lowers to edges will do.
+        couplings: kinds of coupling; "edges" means that any pairwise one will do.
         claim: promise about the states.
         terms: terms taken natively.
         schedules: schedules taken; empty when there is nothing to schedule.
@@ -93,7 +93,7 @@ class Provenance:
 
     def as_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
-        return {"backend": self.backend, "kind": self.kind, "seed": self.seed, **self.details}
+        return {**self.details, "backend": self.backend, "kind": self.kind, "seed": self.seed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,8 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
     kinds = {layer.unit.kind for layer in problem.layers}
     if extra := kinds - c.units:
         raise refuse(f"{', '.join(sorted(extra))} units", f"{', '.join(sorted(c.units)) or 'none'}")
-    if "edges" not in c.couplings and (extra := {k.kind for k in problem.couplings} - c.couplings):
+    lowers = "edges" in c.couplings
+    if extra := {k.kind for k in problem.couplings if not (lowers and k.pairwise)} - c.couplings:
         raise refuse(f"{', '.join(sorted(extra))} couplings", ", ".join(sorted(c.couplings)))
     if c.max_units is not None and problem.n > c.max_units:
         raise refuse(f"{problem.n} units", f"at most {c.max_units}")
@@ -262,6 +263,10 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
     turned = request.precision == "complex128" or any(np.iscomplexobj(part) for part in strengths)
     if turned and not c.complex_nudging:
         raise refuse("complex nudging", "real nudging")
+    if turned and request.precision != "complex128":
+        raise ProblemError(
+            f"a complex strength needs precision complex128, asked was {request.precision}"
+        )
     if request.precision not in get_args(Precision) or request.seed < 0:
         raise ProblemError(
             f"precision {request.precision!r} must be one of {', '.join(get_args(Precision))}, seed {request.seed} >= 0"
@@ -278,50 +283,10 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
             raise ProblemError(
                 f"initial states have shape {request.initial.shape}, need (b, r, n) = {wanted}"
             )
-        _check_states("initial states", request.initial, problem)
+        problem.check_states("initial states", request.initial)
     for term in request.terms:
-        _check_term(term, request)
+        term.check(problem)
     _check_values(name, c, problem)
-
-
-def _check_states(what: str, states: Floats, problem: Problem, mask: NDArray[np.bool_] | None = None) -> None:
-    """Refuse states (…, n) that are NaN or beyond their walls by more than a rounding of float32."""
-    slack = 1e-6
-    for layer, (first, last) in zip(problem.layers, problem.spans, strict=True):
-        part = states[..., first:last] if mask is None else states[..., first:last][..., mask[first:last]]
-        if part.size == 0:
-            continue
-        low, high = layer.unit.low, layer.unit.high
-        if not (low - slack * (1 + abs(low)) <= part.min() and part.max() <= high + slack * (1 + abs(high))):
-            raise ProblemError(f"{what} of layer {layer.name!r} are NaN or outside [{low:g}, {high:g}]: bring them inside first")
-
-
-def _check_term(term: Term, request: SettleRequest) -> None:
-    """Refuse a term that does not fit the problem, or holds what is not finite."""
-    problem = request.problem
-    batch, n = problem.fields.shape
-    arrays: list[NDArray[np.inexact]]
-    if isinstance(term, LinearNudge):
-        fits, arrays = term.force.shape == (batch, n), [term.force]
-    elif isinstance(term, QuadraticNudge):
-        fits = len(term.targets) == batch and 0 <= term.units[0] < term.units[1] <= n
-        arrays = [term.targets, term.strength]
-        if np.iscomplexobj(term.strength) and request.precision != "complex128":
-            raise ProblemError(
-                f"a complex strength needs precision complex128, asked was {request.precision}"
-            )
-    else:
-        fits, arrays = term.mask.shape == (n,) and term.values.shape == (batch, n), []
-        if fits:
-            _check_states("clamped values", term.values, problem, term.mask)
-    if not fits:
-        raise ProblemError(
-            f"a {type(term).__name__} does not fit a problem of b = {batch} samples and n = {n} units"
-        )
-    if not all(np.isfinite(array.sum()) for array in arrays):
-        raise ProblemError(
-            f"a {type(term).__name__} holds NaN or infinity: check targets, costs and nudging"
-        )
 
 
 def _check_values(name: str, c: Capabilities, problem: Problem) -> None:
@@ -346,7 +311,8 @@ def _check_values(name: str, c: Capabilities, problem: Problem) -> None:
                 )
             if step is not None and not np.array_equal(np.rint(values / step) * step, values):
                 raise CapabilityError(
-                    f"{name} holds {what}s in steps of {step:g}, the problem has others: quantise it, or let mapping=auto do so"
+                    f"{name} holds {what}s in steps of {step:g}, the problem has others: "
+                    "quantise it, or let mapping=auto do so"
                 )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.couplings import Coupling
+from isingeq.couplings.kind import is_finite
 from isingeq.errors import ProblemError
 from isingeq.units import Layer
 
@@ -26,7 +27,7 @@ class Problem:
     Args:
         layers: in the order of the units.
         couplings: each over all n units.
-        fields: h (b, n), floating; made read-only.
+        fields: h (b, n), floating; (b, n, 2) for phases, h (cos ψ, sin ψ) each; made read-only.
         offset: constant added to every energy.
 
     Raises:
@@ -39,9 +40,15 @@ class Problem:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.fields.ndim != 2 or self.fields.shape[1] != self.n:
-            raise ProblemError(f"fields have shape {self.fields.shape}, need (b, n = {self.n})")
-        if not np.isfinite(self.fields.sum()):
+        phases = [layer.unit.kind == "phase" for layer in self.layers]
+        if any(phases) and not all(phases):
+            raise ProblemError("phases and other units do not share a problem: split it")
+        wanted, shown = ((self.n, 2), ", 2") if any(phases) else ((self.n,), "")
+        if self.fields.ndim < 2 or self.fields.shape[1:] != wanted:
+            raise ProblemError(
+                f"fields have shape {self.fields.shape}, need (b, n = {self.n}{shown})"
+            )
+        if not is_finite(self.fields):
             raise ProblemError("a field is NaN or infinite: check inputs, biases and learning rate")
         self.fields.flags.writeable = False
 
@@ -72,8 +79,14 @@ class Problem:
         return (self.layers, tuple(coupling.structure for coupling in self.couplings))
 
     def field(self, states: Floats) -> Floats:
-        """Return h_i + Σ_j J_ij s_j for states (b, r, n), same shape."""
-        total = np.broadcast_to(self.fields[:, None, :], states.shape).astype(states.dtype, copy=True)
+        """Return ∂E/∂s without self-energies, states (b, r, n), same shape: h + Σ_j J_ij s_j."""
+        h = self.fields[:, None]
+        if h.ndim == 4:
+            total = (h[..., 1] * np.cos(states) - h[..., 0] * np.sin(states)).astype(
+                states.dtype, copy=False
+            )
+        else:
+            total = np.broadcast_to(h, states.shape).astype(states.dtype, copy=True)
         for coupling in self.couplings:
             total += coupling.field(states)
         return total
@@ -88,7 +101,13 @@ class Problem:
     def energy(self, states: Floats) -> Floats:
         """Return E for states (b, r, n), shape (b, r), in float64."""
         s = np.asarray(states, dtype=np.float64)
-        total = self.offset + np.einsum("bn,brn->br", self.fields.astype(np.float64), s)
+        h = self.fields.astype(np.float64)
+        if h.ndim == 3:
+            total = self.offset + np.einsum(
+                "bnc,brnc->br", h, np.stack([np.cos(s), np.sin(s)], axis=-1)
+            )
+        else:
+            total = self.offset + np.einsum("bn,brn->br", h, s)
         for coupling in self.couplings:
             total += coupling.energy(s)
         for layer, (start, stop) in zip(self.layers, self.spans, strict=True):
@@ -113,12 +132,43 @@ class Problem:
         high = np.concatenate([np.full(layer.size, layer.unit.high) for layer in self.layers])
         return low, high
 
+    def check_states(
+        self, what: str, states: Floats, mask: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Refuse states (..., n) that are NaN or beyond their walls by more than a rounding of float32.
+
+        Args:
+            what: they are, for the message.
+            states: to look at.
+            mask: units (n,) to look at, None for all.
+
+        Raises:
+            ProblemError: a state is NaN or outside.
+        """
+        slack = 1e-6
+        for layer, (first, last) in zip(self.layers, self.spans, strict=True):
+            part = (
+                states[..., first:last]
+                if mask is None
+                else states[..., first:last][..., mask[first:last]]
+            )
+            if part.size == 0:
+                continue
+            low, high = layer.unit.low, layer.unit.high
+            if not (
+                low - slack * (1 + abs(low)) <= part.min()
+                and part.max() <= high + slack * (1 + abs(high))
+            ):
+                raise ProblemError(
+                    f"{what} of layer {layer.name!r} are NaN or outside [{low:g}, {high:g}]: bring them inside first"
+                )
+
     def repeated(self, times: int) -> "Problem":
         """Return the problem with its batch repeated: samples 0..b−1, then again, `times` in all."""
-        return self.with_fields(np.tile(self.fields, (times, 1)))
+        return self.with_fields(np.concatenate([self.fields] * times))
 
     def with_fields(self, fields: Floats) -> "Problem":
-        """Return the same units and couplings under other fields (b, n)."""
+        """Return the same units and couplings under other fields, of the same shape but for b."""
         return Problem(self.layers, self.couplings, fields, self.offset)
 
 
@@ -151,7 +201,10 @@ class Lowered:
 def lower(problem: Problem) -> Lowered:
     """Write all couplings of a problem as one list of edges."""
     lists = [coupling.edges() for coupling in problem.couplings]
-    i, j = (np.concatenate([e[k] for e in lists] or [np.zeros(0, np.intp)]).astype(np.intp) for k in (0, 1))
+    i, j = (
+        np.concatenate([e[k] for e in lists] or [np.zeros(0, np.intp)]).astype(np.intp)
+        for k in (0, 1)
+    )
     J = np.concatenate([e[2] for e in lists] or [np.zeros(0)])
     return Lowered(i, j, J, problem.fields, problem.couplings)
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from urllib.parse import parse_qsl
 
 from isingeq.backend import Backend
 from isingeq.errors import ConfigError
@@ -35,11 +34,16 @@ def parse_spec(text: str) -> Spec:
     """Parse a SPEC.
 
     Raises:
-        ConfigError: empty, or options that are not KEY=VALUE.
+        ConfigError: empty, or options that are not KEY=VALUE, each key once.
     """
     head, _, query = text.partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    if not head or (query and len(options) != query.count("&") + 1):
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    options = {key: value for key, _, value in pairs}
+    if (
+        not head
+        or len(options) != len(pairs)
+        or not all(key and equals for key, equals, _ in pairs)
+    ):
         raise ConfigError(f"backend {text!r} is not NAME[:ARGUMENT][?KEY=VALUE&...]")
     if _DEVICE.match(head):
         return Spec("serial", head, options)
@@ -77,7 +81,11 @@ def _load(name: str) -> Callable[..., Backend]:
     points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
     if name not in points:
         near = difflib.get_close_matches(name, points, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(points)) or 'none'}"
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"there are {', '.join(sorted(points)) or 'none'}"
+        )
         raise ConfigError(f"no backend is called {name!r}; {hint}")
     try:
         factory: Callable[..., Backend] = points[name].load()
@@ -92,14 +100,20 @@ def _typed_options(spec: Spec, factory: Callable[..., Backend]) -> Iterator[tupl
     for key, text in spec.options.items():
         if key not in parameters:
             near = difflib.get_close_matches(key, parameters, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(parameters) or 'no options'}"
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"it takes {', '.join(parameters) or 'no options'}"
+            )
             raise ConfigError(f"backend {spec.name!r} has no option {key!r}; {hint}")
         yield key, _convert(spec.name, key, text, parameters[key].annotation)
 
 
 def _options(factory: Callable[..., Backend]) -> dict[str, inspect.Parameter]:
     return {
-        key: p for key, p in inspect.signature(factory).parameters.items() if p.kind is p.KEYWORD_ONLY
+        key: p
+        for key, p in inspect.signature(factory, eval_str=True).parameters.items()
+        if p.kind is p.KEYWORD_ONLY
     }
 
 
@@ -116,5 +130,7 @@ def _convert(name: str, key: str, text: str, wanted: object) -> object:
             try:
                 return kind(text)
             except ValueError:
-                raise ConfigError(f"option {key}={text} of backend {name!r} must be {label}") from None
+                raise ConfigError(
+                    f"option {key}={text} of backend {name!r} must be {label}"
+                ) from None
     return text

@@ -24,13 +24,17 @@ class Annealing:
     def __post_init__(self) -> None:
         values = np.asarray(self.betas, dtype=float)
         if values.size == 0 or not np.isfinite(values).all() or (values < 0).any():
-            raise ConfigError("an annealing schedule needs at least one sweep, each with a finite beta >= 0")
+            raise ConfigError(
+                "an annealing schedule needs at least one sweep, each with a finite beta >= 0"
+            )
 
     @classmethod
     def geometric(cls, first: float, last: float, sweeps: int) -> "Annealing":
         """Return `sweeps` betas from `first` to `last`, each a constant factor on."""
-        if not (0 < first and 0 < last and sweeps > 0):
-            raise ConfigError(f"geometric betas need first > 0, last > 0, sweeps > 0, got {first}, {last}, {sweeps}")
+        if not (first > 0 and last > 0 and sweeps > 0):
+            raise ConfigError(
+                f"geometric betas need first > 0, last > 0, sweeps > 0, got {first}, {last}, {sweeps}"
+            )
         return cls(tuple(np.geomspace(first, last, sweeps).tolist()))
 
     @classmethod

@@ -48,7 +48,9 @@ class Amplitude:
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
-            raise ProblemError(f"amplitude box [{self.low}, {self.high}] is empty: low must be < high")
+            raise ProblemError(
+                f"amplitude box [{self.low}, {self.high}] is empty: low must be < high"
+            )
         if not self.stiffness > 0:
             raise ProblemError(f"amplitude stiffness {self.stiffness} must be > 0")
 
@@ -67,7 +69,9 @@ class Amplitude:
 
     def rest(self, z: Floats) -> Floats:
         """Return the minimiser of u(x) − z x over the box, same shape as `z`; complex `z` needs a box without walls."""
-        return z / self.stiffness if self.smooth else np.clip(z / self.stiffness, self.low, self.high)
+        return (
+            z / self.stiffness if self.smooth else np.clip(z / self.stiffness, self.low, self.high)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,9 @@ class Logistic:
     def energy(self, x: Floats) -> Floats:
         """Return u(x), same shape as `x`."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            entropy = np.where(x > 0, x * np.log(x), 0.0) + np.where(x < 1, (1 - x) * np.log1p(-x), 0.0)
+            entropy = np.where(x > 0, x * np.log(x), 0.0) + np.where(
+                x < 1, (1 - x) * np.log1p(-x), 0.0
+            )
         return entropy / self.gain + 0.5 * x
 
     def slope(self, x: Floats) -> Floats:

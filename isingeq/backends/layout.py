@@ -42,13 +42,17 @@ class Layout:
         for number, coupling in enumerate(problem.couplings):
             assert isinstance(coupling, Dense)
             if coupling.a not in spans or coupling.b not in spans:
-                raise CapabilityError(f"coupling {number} joins units {coupling.a} and {coupling.b}, which are not whole layers")
+                raise CapabilityError(
+                    f"coupling {number} joins units {coupling.a} and {coupling.b}, which are not whole layers"
+                )
             a, b = spans[coupling.a], spans[coupling.b]
             found += [(a, number, False, b), (b, number, True, a)]
         found.sort()
         count = len(problem.layers)
         sizes = np.array([layer.size for layer in problem.layers], np.int64)
-        neighbours: list[set[int]] = [{s for t, _, _, s in found if t == layer} for layer in range(count)]
+        neighbours: list[set[int]] = [
+            {s for t, _, _, s in found if t == layer} for layer in range(count)
+        ]
         rank = _colours(neighbours) if order == "asynchronous" else sizes
         sequence = np.argsort(rank, kind="stable")
         place = np.argsort(sequence)
@@ -63,12 +67,19 @@ class Layout:
         net = Net(
             w=np.zeros(0),
             links=table,
-            first_link=np.searchsorted([t for t, *_ in found], np.arange(count + 1)).astype(np.int64),
+            first_link=np.searchsorted([t for t, *_ in found], np.arange(count + 1)).astype(
+                np.int64
+            ),
             rows=np.array([first for first, _ in problem.spans], np.int64),
             sizes=sizes,
             order=sequence.astype(np.int64),
             seen=seen,
-            boxes=np.array([[getattr(k.unit, "stiffness", 1.0), k.unit.low, k.unit.high] for k in problem.layers]),
+            boxes=np.array(
+                [
+                    [getattr(k.unit, "stiffness", 1.0), k.unit.low, k.unit.high]
+                    for k in problem.layers
+                ]
+            ),
             springy=zeros,
             frozen=zeros,
         )
@@ -120,8 +131,9 @@ def fold_terms(problem: Problem, terms: tuple[Term, ...], dtype: type) -> Folded
     Raises:
         CapabilityError: springs on two layers or on part of one, or a clamp on part of a layer.
     """
-    force, targets = np.zeros((0, problem.n), dtype), np.zeros((0, 1), dtype)
-    spring = np.zeros(problem.batch, dtype)
+    force: Floats = np.zeros((0, problem.n), dtype)
+    targets: Floats = np.zeros((0, 1), dtype)
+    spring: Floats = np.zeros(problem.batch, dtype)
     springy, frozen = (np.zeros(len(problem.layers), np.int64) for _ in range(2))
     held = None
     for term in terms:
@@ -129,13 +141,17 @@ def fold_terms(problem: Problem, terms: tuple[Term, ...], dtype: type) -> Folded
             force = term.force.astype(dtype) + (force if len(force) else 0)
         elif isinstance(term, QuadraticNudge):
             if term.units not in problem.spans or springy.any():
-                raise CapabilityError("a quadratic nudge acts on one whole layer here: use one, over the output layer")
+                raise CapabilityError(
+                    "a quadratic nudge acts on one whole layer here: use one, over the output layer"
+                )
             springy[problem.spans.index(term.units)] = 1
             spring, targets = term.strength.astype(dtype), term.targets.astype(dtype)
         elif isinstance(term, Clamp):
             share = [term.mask[first:last].mean() for first, last in problem.spans]
             if any(0 < s < 1 for s in share):
-                raise CapabilityError("a clamp holds whole layers here: split the layer, or clamp all of it")
+                raise CapabilityError(
+                    "a clamp holds whole layers here: split the layer, or clamp all of it"
+                )
             frozen |= np.array(share, dtype=np.int64)
             held = term.values
     return Folded(force, spring, targets, springy, frozen, held)

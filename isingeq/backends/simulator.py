@@ -3,7 +3,8 @@
 import functools
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal, cast
 
 import numba
 import numpy as np
@@ -20,14 +21,15 @@ from isingeq.backend import (
     check_request,
 )
 from isingeq.backends.layout import Folded, Layout, fold_terms
-from isingeq.errors import BackendError, CapabilityError, DivergenceError
+from isingeq.couplings import Dense
+from isingeq.errors import BackendError, CapabilityError, ConfigError, DivergenceError
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
 from isingeq.machines.conjugate import Conjugate, critical
 from isingeq.machines.curvature import smallest_curvature
 from isingeq.machines.hopfield import Hopfield, Update
-from isingeq.machines.machine import Machine, Noise
+from isingeq.machines.machine import Noise
 from isingeq.machines.rest import iterate
 from isingeq.problem import Problem
 from isingeq.schedule import Order, Relaxation
@@ -49,7 +51,7 @@ class Simulator:
     """
 
     name: str
-    machine: Machine
+    machine: Hopfield | Conjugate
     threads: int = 1
     _pool: Pool | None = field(init=False, repr=False)
     _layout: tuple[object, Layout] | None = field(default=None, repr=False)
@@ -62,7 +64,9 @@ class Simulator:
     def capabilities(self) -> Capabilities:
         """Amplitudes, dense couplings between layers, every term; fixed points."""
         noisy = self.machine.noise != Noise()
-        rests = isinstance(self.machine, Hopfield) and self.machine.update != "gradient" and not noisy
+        rests = (
+            isinstance(self.machine, Hopfield) and self.machine.update != "gradient" and not noisy
+        )
         return Capabilities(
             units=frozenset({"amplitude", "logistic"} if rests else {"amplitude"}),
             couplings=frozenset({"dense"}),
@@ -78,11 +82,10 @@ class Simulator:
         """Return the machine's own relaxation, or the one that fits the smallest curvature of the problem."""
         if self.machine.relaxation is not None:
             return self.machine.relaxation
-        assert isinstance(self.machine, Conjugate)
-        probe = problem.with_fields(problem.fields[:8])
-        order = "asynchronous" if self.machine.order == "auto" else self.machine.order
-        settled = self.settle(SettleRequest(probe, schedule=critical(0.2, order), tolerance=1e-3, max_steps=300))
-        return critical(smallest_curvature(probe, settled.states[:, 0]), order)
+        probe = problem.with_fields(problem.fields[:16])
+        order: Order = "asynchronous" if self.machine.order == "auto" else self.machine.order
+        request = SettleRequest(probe, schedule=critical(0.2, "asynchronous"), tolerance=1e-4, max_steps=1000)
+        return critical(smallest_curvature(probe, self.settle(request).states[:, 0]), order)
 
     def settle(self, request: SettleRequest) -> Equilibrium:
         """Settle a problem; see `Backend.settle`.
@@ -96,10 +99,16 @@ class Simulator:
         started = time.perf_counter()
         schedule = request.schedule or self.suggest_schedule(request.problem)
         assert isinstance(schedule, Relaxation)
-        if request.precision == "complex128" or any(k.unit.kind == "logistic" for k in request.problem.layers):
+        if request.precision == "complex128" or any(
+            k.unit.kind == "logistic" for k in request.problem.layers
+        ):
             return self._iterate(request, schedule, started)
         run = _Run(self, request, schedule)
-        trace = run.traced() if request.trace else run.steps_to(request.max_steps)
+        trace = None
+        if request.trace:
+            trace = run.traced()
+        else:
+            run.steps_to(request.max_steps)
         if not np.isfinite(run.found.residual).all():
             raise DivergenceError(
                 f"{self.name} diverged within {request.max_steps} steps (dt {schedule.dt:g}): "
@@ -109,7 +118,9 @@ class Simulator:
         return Equilibrium(
             request=request,
             states=run.found.states.reshape(*shape, -1),
-            provenance=Provenance(self.name, "simulated", request.seed, _details(self.machine, schedule)),
+            provenance=Provenance(
+                self.name, "simulated", request.seed, _details(self.machine, schedule)
+            ),
             residual=run.found.residual.reshape(shape),
             steps=run.found.steps.reshape(shape),
             two_cycle=run.found.two_cycle.reshape(shape),
@@ -121,10 +132,16 @@ class Simulator:
         """Settle in plain numpy: logistic units and complex nudging."""
         problem = request.problem
         if request.trace:
-            raise CapabilityError(f"{self.name} traces amplitudes in real numbers, not logistic units or complex nudging")
+            raise CapabilityError(
+                f"{self.name} traces amplitudes in real numbers, not logistic or complex ones"
+            )
         dtype = np.complex128 if request.precision == "complex128" else np.float64
-        if request.precision == "complex128" and not all(layer.unit.smooth for layer in problem.layers):
-            raise CapabilityError("complex nudging needs smooth units everywhere: logistic, or amplitudes without walls")
+        if request.precision == "complex128" and not all(
+            layer.unit.smooth for layer in problem.layers
+        ):
+            raise CapabilityError(
+                "complex nudging needs smooth units: logistic, or amplitudes without walls"
+            )
         start = np.full((problem.batch, request.reads, problem.n), 0.5, dtype)
         if request.initial is not None:
             start[:] = request.initial
@@ -136,14 +153,17 @@ class Simulator:
             for read in range(request.reads)
         ]  # fmt: skip
         states, steps, residual = (
-            np.stack([getattr(read, part) for read in reads], axis=1) for part in ("states", "steps", "residual")
+            np.stack([getattr(read, part) for read in reads], axis=1)
+            for part in ("states", "steps", "residual")
         )
         if not np.isfinite(residual).all():
             raise DivergenceError(f"{self.name} diverged: lower the nudging or the learning rate")
         return Equilibrium(
             request=request,
             states=states,
-            provenance=Provenance(self.name, "simulated", request.seed, _details(self.machine, schedule)),
+            provenance=Provenance(
+                self.name, "simulated", request.seed, _details(self.machine, schedule)
+            ),
             residual=residual,
             steps=steps,
             two_cycle=np.zeros(steps.shape, np.bool_),
@@ -171,7 +191,6 @@ class Simulator:
         return self._forces[1]
 
 
-
 class _Run:
     """One settle under way: positions, momenta and what was measured."""
 
@@ -183,9 +202,10 @@ class _Run:
         rng = np.random.default_rng(request.seed)
         self.simulator, self.request, self.schedule = simulator, request, schedule
         layout = simulator.layout(problem, schedule.order)
-        w = simulator.forces(problem, layout, dtype)
         if machine.noise.weight > 0:
-            w = (w * (1 + machine.noise.weight * rng.standard_normal(w.shape))).astype(dtype)
+            w = layout.forces(_perturbed(problem, machine.noise.weight, rng), dtype)
+        else:
+            w = simulator.forces(problem, layout, dtype)
         self.net = layout.net._replace(
             w=w, boxes=layout.net.boxes.astype(dtype), springy=folded.springy, frozen=folded.frozen
         )
@@ -193,11 +213,14 @@ class _Run:
         momentum = np.zeros((rows if request.trace or random > 0 else 0, problem.n), dtype)
         if random > 0:
             momentum += random * rng.standard_normal(momentum.shape)
+        springs = layout.net.boxes[folded.springy > 0, 0].astype(dtype)
         self.batch = Batch(
             fields=_per_read(problem.fields.astype(dtype, copy=False), reads),
             force=_per_read(folded.force, reads),
             spring=_per_read(folded.spring, reads),
-            ease=_per_read(machine.ease(folded.spring), reads),
+            ease=_per_read(
+                machine.ease(folded.spring / springs if springs.size else folded.spring), reads
+            ),
             targets=_per_read(folded.targets, reads),
             start=_start(request, folded, dtype),
             momentum=momentum,
@@ -243,7 +266,9 @@ class _Run:
                 before = self.batch.start
             self.steps_to(step + 1, step)
             total += found.steps
-            at = Equilibrium(request, found.states.reshape(shape).copy(), Provenance("", "simulated", 0))
+            at = Equilibrium(
+                request, found.states.reshape(shape).copy(), Provenance("", "simulated", 0)
+            )
             kinetic = 0.5 * (self.batch.momentum.astype(np.float64) ** 2).sum(axis=1)
             rows.append((at.energies.mean(axis=1), kinetic.reshape(shape[:2]).mean(axis=1),
                          found.residual.reshape(shape[:2]).max(axis=1), self._contraction(before, step)))  # fmt: skip
@@ -259,17 +284,38 @@ class _Run:
         if self.grid.keep[step] > 0:
             return np.full(problem.batch, -np.log(self.grid.keep[step]))
         low, high = problem.bounds
-        factor = self.grid.kick * self.grid.drift
+        sizes, net = [layer.size for layer in problem.layers], self.net
+        springy, held = (np.repeat(flags > 0, sizes) for flags in (net.springy, net.frozen))
+        stiffness = np.repeat(net.boxes[:, 0].astype(np.float64), sizes)
         out = np.empty(problem.batch)
         coupling = np.zeros((problem.n, problem.n))
         if self.schedule.order == "synchronous":
             for kind in problem.couplings:
                 coupling += kind.field(np.eye(problem.n))
-        for sample, state in enumerate(before[:: self.request.reads]):
-            free = (state > low) & (state < high)
-            matrix = (np.eye(problem.n) * (1 - factor) - factor * coupling)[np.ix_(free, free)]
-            out[sample] = -np.linalg.slogdet(matrix)[1] / max(1, free.sum())
+        for sample in range(problem.batch):
+            row = sample * self.request.reads
+            free = (before[row] > low) & (before[row] < high) & ~held
+            pull = (
+                self.grid.kick
+                * self.grid.drift
+                * np.where(springy, self.batch.ease[row], 1)
+                / stiffness
+            )
+            stiffened = stiffness + springy * self.batch.spring[row] + self.grid.ramp[step]
+            matrix = np.diag(1 - pull * stiffened) - pull[:, None] * coupling
+            out[sample] = -np.linalg.slogdet(matrix[np.ix_(free, free)])[1] / max(1, free.sum())
         return out
+
+
+def _perturbed(problem: Problem, sigma: float, rng: np.random.Generator) -> Problem:
+    """Return the problem with every coupling J (1 + sigma ξ), the same in both directions."""
+    couplings = []
+    for coupling in problem.couplings:
+        assert isinstance(coupling, Dense)
+        couplings.append(
+            replace(coupling, J=coupling.J * (1 + sigma * rng.standard_normal(coupling.J.shape)))
+        )
+    return replace(problem, couplings=tuple(couplings))
 
 
 def _start(request: SettleRequest, folded: Folded, dtype: type) -> Floats:
@@ -290,9 +336,13 @@ def _start(request: SettleRequest, folded: Folded, dtype: type) -> Floats:
 
 
 @functools.lru_cache(maxsize=64)
-def _details(machine: Machine, schedule: Relaxation) -> Mapping[str, object]:
+def _details(machine: Hopfield | Conjugate, schedule: Relaxation) -> Mapping[str, object]:
     """Return what goes into the provenance."""
-    return {"machine": type(machine).__name__, "schedule": asdict(schedule), "numba": numba.__version__}
+    return {
+        "machine": type(machine).__name__,
+        "schedule": asdict(schedule),
+        "numba": numba.__version__,
+    }
 
 
 def _per_read(rows: Floats, reads: int) -> Floats:
@@ -301,11 +351,16 @@ def _per_read(rows: Floats, reads: int) -> Floats:
 
 
 def hopfield(
-    argument: str = "", *, update: Update = "asynchronous", dt: float = 0.5, threads: int = 1,
+    argument: str = "", *, update: str = "asynchronous", dt: float = 0.5, threads: int = 1,
     force_noise: float = 0.0, state_noise: float = 0.0, weight_noise: float = 0.0,
 ) -> Simulator:  # fmt: skip
-    """Open the dissipative Hopfield machine; SPEC `hopfield?update=gradient&dt=0.5`."""
-    machine = Hopfield(update, dt, Noise(force_noise, state_noise, weight_noise))
+    """Open the dissipative Hopfield machine; SPEC `hopfield?update=gradient&dt=0.5`.
+
+    Raises:
+        ConfigError: an option out of its range, or an argument, which this backend does not take.
+    """
+    _no_argument("hopfield", argument)
+    machine = Hopfield(cast(Update, update), dt, Noise(force_noise, state_noise, weight_noise))
     return Simulator("hopfield", machine, threads)
 
 
@@ -314,11 +369,22 @@ def conjugate(
     ramp: float = 0.0, ramp_share: float = 0.6, momentum: float = 0.0, threads: int = 1,
     force_noise: float = 0.0, state_noise: float = 0.0, weight_noise: float = 0.0,
 ) -> Simulator:  # fmt: skip
-    """Open the Ising-dynamics machine; SPEC `conjugate?damping=0.5&ramp=1`."""
+    """Open the Ising-dynamics machine; SPEC `conjugate?damping=0.5&ramp=1`.
+
+    Raises:
+        ConfigError: an option out of its range, or an argument, which this backend does not take.
+    """
+    _no_argument("conjugate", argument)
+    try:
+        friction: float | Literal["auto"] = "auto" if damping == "auto" else float(damping)
+    except ValueError:
+        raise ConfigError(
+            f"option damping={damping} of backend 'conjugate' must be a number or auto"
+        ) from None
     machine = Conjugate(
-        damping="auto" if damping == "auto" else float(damping),
+        damping=friction,
         final_damping=final_damping or None,
-        order=order,  # type: ignore[arg-type]
+        order=cast("Order | Literal['auto']", order),
         dt=dt,
         ramp=ramp,
         ramp_share=ramp_share,
@@ -326,3 +392,10 @@ def conjugate(
         noise=Noise(force_noise, state_noise, weight_noise),
     )
     return Simulator("conjugate", machine, threads)
+
+
+def _no_argument(name: str, argument: str) -> None:
+    if argument:
+        raise ConfigError(
+            f"backend {name!r} takes no argument, got {argument!r}: give options as {name}?key=value"
+        )

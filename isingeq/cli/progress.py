@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from isingeq.cli.output import Output
 from isingeq.experiments.config import Experiment
 from isingeq.experiments.run import Watcher
-from isingeq.learning.trainer import Epoch, Position
+from isingeq.learning.progress import Epoch, Position
 
 
 @contextmanager
@@ -52,7 +52,7 @@ class _Shown:
             visible=True,
         )
         self.output.line(
-            f"{experiment.name}: {experiment.data.name} on {experiment.machine.spec}, "
+            f"{experiment.name}: {experiment.data.name} on {experiment.settled_on}, "
             f"{learning.estimator}, {learning.epochs} epochs, seed {experiment.seed}"
         )
         self.output.line(

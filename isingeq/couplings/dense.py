@@ -1,11 +1,12 @@
 """Every unit of one layer coupled to every unit of another: E = Σ_pq J_pq a_p b_q."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isingeq.couplings.kind import EdgeList, Floats, next_version
+from isingeq.couplings.kind import EdgeList, Floats, is_finite, next_version
 from isingeq.errors import ProblemError
 
 
@@ -22,16 +23,21 @@ class Dense:
     a: tuple[int, int]
     b: tuple[int, int]
     J: NDArray[np.floating]
+    pairwise: ClassVar[bool] = True
     version: int = field(default_factory=next_version)
     kind: str = "dense"
 
     def __post_init__(self) -> None:
         p, q = self.a[1] - self.a[0], self.b[1] - self.b[0]
         if self.J.shape != (p, q):
-            raise ProblemError(f"dense coupling has shape {self.J.shape}, its units need ({p}, {q})")
+            raise ProblemError(
+                f"dense coupling has shape {self.J.shape}, its units need ({p}, {q})"
+            )
         if max(self.a[0], self.b[0]) < min(self.a[1], self.b[1]):
-            raise ProblemError(f"dense coupling joins units {self.a} with {self.b}: the two overlap")
-        if not np.isfinite(self.J.sum()):
+            raise ProblemError(
+                f"dense coupling joins units {self.a} with {self.b}: the two overlap"
+            )
+        if not is_finite(self.J):
             raise ProblemError("a coupling is NaN or infinite: check weights and learning rate")
         self.J.flags.writeable = False
 

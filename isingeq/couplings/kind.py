@@ -13,8 +13,22 @@ next_version = count(1).__next__
 """Versions are unique in the process and only ever rise: a backend that holds one knows if it is current."""
 
 
+def is_finite(values: NDArray[np.inexact]) -> bool:
+    """Return whether no value is NaN or infinite, read off their sum: it is asked at every training step."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(values.sum()))
+
+
 class Coupling(Protocol):
-    """Quadratic energy Σ_(i<j) J_ij s_i s_j over some pairs of units, without a batch axis."""
+    """An energy with parameters, shared by a whole batch: Σ_(i<j) J_ij s_i s_j where it is pairwise.
+
+    A directed kind has a `field` and no energy: its `energy` raises ProblemError.
+    """
+
+    @property
+    def pairwise(self) -> bool:
+        """True where `edges` holds all of it; otherwise only backends that name the kind take it."""
+        ...
 
     @property
     def version(self) -> int:
@@ -32,11 +46,11 @@ class Coupling(Protocol):
         ...
 
     def field(self, states: Floats) -> Floats:
-        """Return Σ_j J_ij s_j for states (..., n), same shape."""
+        """Return ∂E/∂s for states (..., n), same shape: Σ_j J_ij s_j where pairwise."""
         ...
 
     def energy(self, states: Floats) -> Floats:
-        """Return Σ_(i<j) J_ij s_i s_j for states (..., n), shape (...)."""
+        """Return E for states (..., n), shape (...)."""
         ...
 
     def moments(self, states: Floats, weights: Floats) -> Floats:
@@ -44,7 +58,11 @@ class Coupling(Protocol):
         ...
 
     def edges(self) -> EdgeList:
-        """Return (i, j, J), each (m,), with i < j, in the order in which `gather` takes them."""
+        """Return (i, j, J), each (m,), with i < j, in the order in which `gather` takes them.
+
+        Raises:
+            CapabilityError: not pairwise.
+        """
         ...
 
     def gather(self, edge_moments: Floats) -> Floats:

@@ -26,7 +26,7 @@ def audit_experiment(
     """
     if experiment.learning.estimator == "backprop":
         raise ConfigError(
-            "an audit is of equilibrium propagation: choose another learning.estimator than backprop"
+            "an audit is of equilibrium propagation: set learning.estimator to other than backprop"
         )
     if not beta > 0:
         raise ConfigError(f"beta {beta} of the enumeration must be > 0")
@@ -35,7 +35,8 @@ def audit_experiment(
     try:
         trainer = built.trainer
         if trainer.backend.capabilities.claim in (Claim.BOLTZMANN, Claim.GROUND_STATE):
-            reference = open_backend(f"exact?beta={_own_beta(built) or beta!r}")
+            own = _own_beta(built)
+            reference = open_backend(f"exact?beta={beta if own is None else own!r}")
             _check_enumerable(trainer.network.n, reference.capabilities.max_units)
         return audit(
             trainer.network,
@@ -70,6 +71,6 @@ def _own_beta(built: Built) -> float | None:
 def _check_enumerable(num_spins: int, most: int | None) -> None:
     if most is not None and num_spins > most:
         raise CapabilityError(
-            f"the network has {num_spins} spins and at most {most} can be enumerated: audit a smaller "
-            "one, as with --set network.hidden=[6] --set network.replicas=1"
+            f"the network has {num_spins} spins and at most {most} can be enumerated: audit a "
+            "smaller one, as with --set network.hidden=[6] --set network.replicas=1"
         )

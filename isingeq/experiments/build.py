@@ -11,6 +11,7 @@ from isingeq.backend import Backend, SettleRequest, check_request
 from isingeq.errors import ConfigError
 from isingeq.experiments.config import Experiment
 from isingeq.kernels.pool import Pool
+from isingeq.learning.backprop import forward
 from isingeq.learning.cost import Cost, CrossEntropy, SquaredError
 from isingeq.learning.estimator import Estimator
 from isingeq.learning.network import Network
@@ -108,10 +109,10 @@ def build_network(experiment: Experiment, data: Dataset) -> Network:
     ]
     inputs = data.x_train.shape[1]
     if chosen.cost == "cross_entropy":
-        if chosen.replicas != 1 or len(hidden) < 2:
+        if chosen.replicas != 1:
             raise ConfigError(
-                "network.cost = 'cross_entropy' reads the last hidden layer: it needs at least two "
-                f"hidden layers and replicas = 1, got {len(hidden)} and {chosen.replicas}"
+                "network.cost = 'cross_entropy' reads the last hidden layer: it needs "
+                f"replicas = 1, got {chosen.replicas}"
             )
         return Network(inputs, tuple(hidden), CrossEntropy(data.num_classes), chosen.field_limit)
     unit = _OUTPUT[chosen.output]
@@ -143,12 +144,13 @@ def check_fits(network: Network, backend: Backend, estimator: Estimator) -> None
 
     Raises:
         CapabilityError: units, couplings, size or nudging are outside its capabilities.
+        ConfigError: spins under backprop.
     """
-    parameters = network.initial(0)
-    problem = network.problem(
-        network.couplings(parameters),
-        network.encode(parameters, np.zeros((1, network.inputs), np.float32), Pool()),
-    )
+    parameters, x = network.initial(0), np.zeros((1, network.inputs), np.float32)
+    if estimator.method == "backprop":
+        forward(network, parameters, x, Pool())
+        return
+    problem = network.problem(network.couplings(parameters), network.encode(parameters, x, Pool()))
     is_complex = np.iscomplexobj(estimator.phases()[0])
     request = SettleRequest(
         problem,

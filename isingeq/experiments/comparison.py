@@ -25,8 +25,8 @@ COLUMNS = (
     "failed because",
 )
 NOTE = (
-    "gradient cosine: with the exact gradient at the initial parameters, nudging and beta as they are; "
-    "blank where there is none to compare with"
+    "gradient cosine: with the exact gradient at the initial parameters, at the nudging of the "
+    "experiment; blank where no exact one is within reach"
 )
 FILES = ("comparison.md", "comparison.csv")
 

@@ -6,7 +6,6 @@ checked before any work, and a key that is not known is refused.
 """
 
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +14,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Option = bool | int | float | str
+Text = Annotated[str, Field(pattern="^[^&]*$")]  # & parts the options of a SPEC
+Option = bool | int | float | Text
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 _TUPLE = Field(strict=False)  # TOML has arrays, not tuples
@@ -87,12 +87,13 @@ class Machine(BaseModel):
     @property
     def spec(self) -> str:
         """The SPEC with all options in its query."""
-        texts = {
-            k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in self.options.items()
-        }
+        texts = [
+            f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+            for key, value in self.options.items()
+        ]
         if not texts:
             return self.backend
-        return f"{self.backend}{'&' if '?' in self.backend else '?'}{urlencode(texts)}"
+        return f"{self.backend}{'&' if '?' in self.backend else '?'}{'&'.join(texts)}"
 
 
 class Learning(BaseModel):
@@ -179,3 +180,8 @@ class Experiment(BaseModel):
     network: Network = Network()
     machine: Machine = Machine()
     learning: Learning = Learning()
+
+    @property
+    def settled_on(self) -> str:
+        """SPEC of the backend that gives the gradients; backprop settles nowhere."""
+        return "backprop" if self.learning.estimator == "backprop" else self.machine.spec

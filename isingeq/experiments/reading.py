@@ -171,7 +171,7 @@ def _one_line(error: Mapping[str, Any]) -> str:
     if error["type"] == "tuple_type":
         allowed = "must be an array such as [128, 64]"
     if path[0] == "machine" and len(path) > 1 and path[1] != "backend":
-        allowed = "must be a number, a text, true or false"
+        allowed = "must be a number, a text without &, true or false"
     if error["type"] == "string_pattern_mismatch":
         allowed = "must be letters, digits, '.', '_' or '-'"
     element = f" (element {error['loc'][-1] + 1})" if isinstance(error["loc"][-1], int) else ""

@@ -11,12 +11,14 @@ import numpy as np
 
 from isingeq import __version__
 from isingeq.backend import Provenance
+from isingeq.errors import ConfigError
 from isingeq.experiments.build import Built, build
 from isingeq.experiments.config import Experiment
 from isingeq.experiments.run_folder import Record, RunFolder, create_run_folder, open_run_folder
 from isingeq.experiments.stopping import stop_on_signal
 from isingeq.learning.estimator import settle_free
-from isingeq.learning.trainer import Epoch, Listener, Position
+from isingeq.learning.progress import Epoch, Position
+from isingeq.learning.trainer import Listener
 
 _LIBRARIES = ("numpy", "scipy", "numba", "dimod", "dwave-samplers", "scikit-learn")
 
@@ -128,12 +130,17 @@ def evaluate(
     Raises:
         CheckpointError: no run folder, or no checkpoint.
         CapabilityError: the backend cannot hold the network.
+        ConfigError: a backend for a run that was trained by backprop.
     """
     started = time.perf_counter()
     folder = open_run_folder(path)
     built = build(folder.experiment, folder.checkpoint, backend=backend)
     try:
         trainer = built.trainer
+        if backend is not None and trainer.estimator.method == "backprop":
+            raise ConfigError(
+                f"{path} was trained by backprop, which settles nowhere: leave --backend away"
+            )
         if warning := trainer.resume():
             warned(warning)
         if backend is not None:
@@ -143,7 +150,7 @@ def evaluate(
         return {
             "test_accuracy": accuracy,
             "num_samples": len(built.data.x_test),
-            "backend": backend or built.experiment.machine.spec,
+            "backend": backend or built.experiment.settled_on,
             "provenance": _provenance(built).as_dict(),
             "wall_s": time.perf_counter() - started,
             "params_sha256": trainer.result().sha256(),
@@ -161,7 +168,7 @@ def _run(
     earlier = folder.epochs
     folder.write(
         "provenance",
-        {"backend": _settled_on(built), **_versions(), "data": _source(built)},
+        {"backend": built.experiment.settled_on, **_versions(), "data": _source(built)},
     )
 
     def add(epoch: Epoch) -> None:
@@ -206,8 +213,9 @@ def _result(built: Built, folder: RunFolder, accuracy: float, provenance: Proven
         "settles": settles,
         "mean_free_steps": float(np.mean([record["mean_free_steps"] for record in epochs])),
         "mean_nudged_steps": float(np.mean([record["mean_nudged_steps"] for record in epochs])),
-        "unsettled_fraction": sum(r["unsettled_fraction"] * r["settles"] for r in epochs) / max(1, settles),
-        "backend": _settled_on(built),
+        "unsettled_fraction": sum(r["unsettled_fraction"] * r["settles"] for r in epochs)
+        / max(1, settles),
+        "backend": built.experiment.settled_on,
         "provenance": provenance.as_dict(),
         "seed": built.experiment.seed,
         "params_sha256": built.trainer.result().sha256(),
@@ -218,13 +226,6 @@ def _result(built: Built, folder: RunFolder, accuracy: float, provenance: Proven
 def _test_accuracy(built: Built) -> float:
     predicted = built.trainer.predict(built.data.x_test, parameters=built.trainer.result())
     return float((predicted == built.data.y_test).mean())
-
-
-def _settled_on(built: Built) -> str:
-    """Return the SPEC; backprop settles nowhere."""
-    if built.experiment.learning.estimator == "backprop":
-        return "backprop"
-    return built.experiment.machine.spec
 
 
 def _provenance(built: Built) -> Provenance:

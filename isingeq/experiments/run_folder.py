@@ -26,7 +26,7 @@ from isingeq.errors import CheckpointError, ConfigError
 from isingeq.experiments.config import Experiment
 from isingeq.experiments.reading import parse, validate
 from isingeq.experiments.toml import dumps
-from isingeq.learning.trainer import Epoch
+from isingeq.learning.progress import Epoch
 
 Record = dict[str, Any]
 
@@ -108,7 +108,7 @@ def create_run_folder(experiment: Experiment, path: Path | None = None) -> RunFo
     Raises:
         ConfigError: the folder holds something already, or cannot be written.
     """
-    backend = re.sub(r"[^A-Za-z0-9]+", "-", experiment.machine.backend.partition("?")[0]).strip("-")
+    backend = re.sub(r"[^A-Za-z0-9]+", "-", experiment.settled_on.partition("?")[0]).strip("-")
     folder = RunFolder(path or fresh_path(f"{experiment.name}-{backend}-{experiment.seed}"))
     create_empty(folder.path)
     folder.write_experiment(experiment)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 
-_BARE = re.compile(r"^[A-Za-z0-9_-]+$")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dumps(table: Mapping[str, object]) -> str:
@@ -22,7 +22,7 @@ def _lines(table: Mapping[str, object]) -> list[str]:
 
 
 def _key(name: str) -> str:
-    return name if _BARE.match(name) else _value(name)
+    return name if _BARE.fullmatch(name) else _value(name)
 
 
 def _value(value: object) -> str:

@@ -39,11 +39,13 @@ class Vectors:
         return self.builder.gep(data, [self.builder.mul(row, ir.Constant(_I64, LANES))])
 
     def load(self, pointer: Any, row: Any) -> Any:
+        """Vector of a row."""
         value = self.builder.load(self._at(pointer, row))
         value.align = self.bytes
         return value
 
     def store(self, value: Any, pointer: Any, row: Any) -> None:
+        """Write a vector to a row."""
         self.builder.store(value, self._at(pointer, row)).align = self.bytes
 
     def _at(self, pointer: Any, row: Any) -> Any:
@@ -58,6 +60,7 @@ class Vectors:
         return self.builder.shuffle_vector(one, nothing, zeros)
 
     def fill(self, value: float) -> Any:
+        """Constant in every lane."""
         return ir.Constant(self.type, [value] * LANES)
 
     def call(self, name: str, *args: Any) -> Any:
@@ -103,7 +106,9 @@ def _relax(rows: int, *, momentum: bool, measured: bool) -> Any:
         signature = types.void(x, y, h, seen, w, links, i8, i8, i8, i8, spring, lanes, numbers)
 
         def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
-            x_, y_, h_, seen_, w_, links_, first_, last_, unit_, row_, spring_, lanes_, numbers_ = args
+            x_, y_, h_, seen_, w_, links_, first_, last_, unit_, row_, spring_, lanes_, numbers_ = (
+                args
+            )
             v = Vectors(context, builder, x.dtype)
             zero, five = ir.Constant(_I64, 0), ir.Constant(_I64, 5)
             index = [ir.Constant(_I64, q) for q in range(rows)]
@@ -124,12 +129,17 @@ def _relax(rows: int, *, momentum: bool, measured: bool) -> Any:
                 def add_unit(k, sums):  # type: ignore[no-untyped-def]
                     state = v.load(states, builder.add(source, k))
                     loads = [builder.load(builder.gep(begin, [builder.add(o, k)])) for o in offset]
-                    return [v.call("fma", v.spread(c), state, s) for c, s in zip(loads, sums, strict=True)]
+                    return [
+                        v.call("fma", v.spread(c), state, s)
+                        for c, s in zip(loads, sums, strict=True)
+                    ]
 
                 return v.loop(count, sums, add_unit)
 
             fields = v.pointer(h, h_, row_)
-            forces = v.loop(builder.sub(last_, first_), [v.load(fields, q) for q in index], add_link)
+            forces = v.loop(
+                builder.sub(last_, first_), [v.load(fields, q) for q in index], add_link
+            )
 
             value = context.make_array(numbers)(context, builder, numbers_).data
             number = [builder.load(builder.gep(value, [ir.Constant(_I64, k)])) for k in range(8)]
@@ -159,17 +169,24 @@ def _relax(rows: int, *, momentum: bool, measured: bool) -> Any:
                     aim = v.call("fma", stride, force, position)
                 walled = clip(aim)
                 if measured:
-                    gap = v.call("fabs", builder.fsub(position, clip(builder.fadd(position, force))))
+                    gap = v.call(
+                        "fabs", builder.fsub(position, clip(builder.fadd(position, force)))
+                    )
                     reach = v.call("fabs", builder.fsub(walled, position))
                     busy = builder.or_(
-                        builder.fcmp_unordered(">=", gap, tolerance), builder.fcmp_unordered(">=", reach, tolerance)
+                        builder.fcmp_unordered(">=", gap, tolerance),
+                        builder.fcmp_unordered(">=", reach, tolerance),
                     )
                     go = builder.and_(busy, on)
-                    worst = builder.select(builder.fcmp_unordered("<=", gap, worst), worst, gap)
+                    below = builder.fcmp_ordered("<=", gap, worst)
+                    lost = builder.fcmp_unordered("uno", worst, worst)
+                    worst = builder.select(builder.or_(below, lost), worst, gap)
                     moved = builder.select(go, v.fill(1.0), moved)
                 v.store(builder.select(go, walled, position) if measured else walled, xs, q)
                 if momentum:
-                    kept = builder.select(builder.fcmp_unordered("!=", aim, walled), v.fill(0.0), following)
+                    kept = builder.select(
+                        builder.fcmp_unordered("!=", aim, walled), v.fill(0.0), following
+                    )
                     v.store(builder.select(go, kept, v.load(ys, q)) if measured else kept, ys, q)
             if measured:
                 v.store(worst, per_lane, ir.Constant(_I64, 1))

@@ -16,7 +16,9 @@ def mix(z):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def normal(seed, sample, step, unit):  # type: ignore[no-untyped-def]
     """Return one standard normal number (Box–Muller on two scrambled counters)."""
-    key = mix(mix(mix(mix(np.uint64(seed)) ^ np.uint64(sample)) ^ np.uint64(step)) ^ np.uint64(unit))
+    key = mix(
+        mix(mix(mix(np.uint64(seed)) ^ np.uint64(sample)) ^ np.uint64(step)) ^ np.uint64(unit)
+    )
     scale = 1.0 / 9007199254740992.0
     u = (np.float64(key >> np.uint64(11)) + 0.5) * scale
     v = np.float64(mix(key) >> np.uint64(11)) * scale

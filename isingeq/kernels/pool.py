@@ -9,6 +9,7 @@ import functools
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Pool:
             work(0, count)
             return
         ends = np.linspace(0, count, pieces + 1).astype(int).tolist()
-        futures = [self._executor.submit(work, a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        futures = [self._executor.submit(work, a, b) for a, b in pairwise(ends)]
         for future in futures:
             future.result()
 

@@ -127,7 +127,9 @@ def _load(p, tile, net, batch):  # type: ignore[no-untyped-def]
             for layer in range(net.sizes.size):
                 if net.springy[layer]:
                     for k in range(net.sizes[layer]):
-                        p.h[(net.rows[layer] + k) * LANES + lane] += batch.spring[s] * batch.targets[s, k]
+                        p.h[(net.rows[layer] + k) * LANES + lane] += (
+                            batch.spring[s] * batch.targets[s, k]
+                        )
     if batch.start.shape[0]:
         _to_panel(p.x, batch.start, tile, 1.0)
     else:
@@ -179,7 +181,8 @@ def _sweep(p, net, keep, kick, drift, ramp, tolerance, look):  # type: ignore[no
         p.numbers[5], p.numbers[6] = net.boxes[layer, 1], net.boxes[layer, 2]
         relax_layer(
             p.x, p.y, p.h, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
-            net.rows[layer], net.sizes[layer], p.spring if net.springy[layer] else p.slack, p.lanes, p.numbers, look,
+            net.rows[layer], net.sizes[layer], p.spring if net.springy[layer] else p.slack, p.lanes, p.numbers,
+            look,
         )  # fmt: skip
 
 
@@ -215,7 +218,8 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
     """Relax the samples first·LANES … last·LANES − 1 and write what became of them.
 
     Every lane stops on its own, at the first step in which none of its units had to move, so that its residual
-    is exact for its state. Lanes that never stop are looked at once more without moving them.
+    is exact for its state. Lanes that never stop are looked at once more without moving them, and without noise:
+    under noise nothing rests, and all steps are run.
 
     Args:
         first: first tile.
@@ -230,9 +234,11 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
     size = n * LANES
     p = Panels(
         np.empty(size, kind), np.empty(size, kind), np.empty(size, kind), np.empty(size, kind),
-        np.empty(2 * LANES, kind), np.repeat(np.array([0.0, 1.0], kind), LANES), np.empty(3 * LANES, kind), np.empty(8, kind),
+        np.empty(2 * LANES, kind), np.repeat(np.array([0.0, 1.0], kind), LANES),
+        np.empty(3 * LANES, kind), np.empty(8, kind),
     )  # fmt: skip
     spare = np.empty(size, kind)
+    restless = motion.force_noise > 0.0 or motion.state_noise > 0.0
     for tile in range(first, last):
         _load(p, tile, net, batch)
         if motion.force_noise > 0.0:
@@ -242,8 +248,10 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
             if motion.force_noise > 0.0:
                 p.h[:] = spare
                 _shake(p.h, net, motion.force_noise, motion.seed, tile, 2 * t, False)
-            tolerance = 0.0 if motion.ramp[t] > 0.0 else motion.tolerance
-            _sweep(p, net, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance, False)
+            tolerance = 0.0 if restless or motion.ramp[t] > 0.0 else motion.tolerance
+            _sweep(
+                p, net, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance, False
+            )
             if motion.state_noise > 0.0:
                 _shake(p.x, net, motion.state_noise, motion.seed, tile, 2 * t + 1, True)
             if tolerance == 0.0:

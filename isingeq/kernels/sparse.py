@@ -1,4 +1,4 @@
-"""Products of a mostly empty matrix with a dense one, skipping the zeros: written characters are four fifths background.
+"""Products of a mostly empty matrix with a dense one, skipping the zeros: a written digit is mostly background.
 
     out[r, :] = Σ_e value[e] dense[column[e], :]          e over the entries of row r, in order
 
@@ -44,7 +44,10 @@ def _row_block(typing, values, columns, first, last, dense, width, offset, out, 
             row = builder.sext(builder.load(builder.gep(column, [e])), _I64)
             source = builder.gep(data, [builder.mul(row, width_)])
             factor = v.spread(builder.load(builder.gep(value, [e])))
-            return [v.call("fma", factor, v.load(source, q), s) for q, s in zip(number, sums, strict=True)]
+            return [
+                v.call("fma", factor, v.load(source, q), s)
+                for q, s in zip(number, sums, strict=True)
+            ]
 
         sums = v.loop(builder.sub(last_, first_), [v.fill(0.0)] * BLOCK, add)
         for q, total in zip(number, sums, strict=True):
@@ -62,7 +65,17 @@ def _rows(first, last, starts, columns, values, dense, out):  # type: ignore[no-
     span = BLOCK * LANES
     for offset in range(0, width - width % span, span):
         for r in range(first, last):
-            _row_block(values, columns, starts[r], starts[r + 1], flat, width, offset, result, r * width + offset)
+            _row_block(
+                values,
+                columns,
+                starts[r],
+                starts[r + 1],
+                flat,
+                width,
+                offset,
+                result,
+                r * width + offset,
+            )
     for r in range(first, last):
         for c in range(width - width % span, width):
             total = dense.dtype.type(0)
@@ -109,7 +122,9 @@ class Inputs:
     def __init__(self, x: Floats) -> None:
         self.x = x
         count = np.count_nonzero(x)
-        self._entries = _by_rows(x, count) if count <= WORTH * x.size and x.flags.c_contiguous else None
+        self._entries = (
+            _by_rows(x, count) if count <= WORTH * x.size and x.flags.c_contiguous else None
+        )
 
     def times(self, dense: Floats, pool: Pool) -> Floats:
         """Return x @ dense, dense (k, p), shape (b, p)."""
@@ -127,7 +142,11 @@ class Inputs:
 
 
 def _product(
-    entries: tuple[Floats, Floats, Floats], rows: int, dense: Floats, pool: Pool, out: Floats | None = None
+    entries: tuple[Floats, Floats, Floats],
+    rows: int,
+    dense: Floats,
+    pool: Pool,
+    out: Floats | None = None,
 ) -> Floats:
     result = np.empty((rows, dense.shape[1]), dense.dtype) if out is None else out
     pool.split(rows, lambda first, last: _rows(first, last, *entries, dense, result))

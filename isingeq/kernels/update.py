@@ -22,7 +22,7 @@ def _adam(theta, g, m, s, rate, scale, b1, b2, c1, c2, tiny, decay):  # type: ig
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def sgd(vector, gradient, velocity, ends, rates, momentum, decay):  # type: ignore[no-untyped-def]
-    """v ← momentum v + g + decay θ,  θ ← θ − rate v, segment by segment with its own rate.
+    """Step θ ← θ − rate v with v ← momentum v + g + decay θ, segment by segment with its own rate.
 
     Args:
         vector: θ (p,), changed.
@@ -37,7 +37,14 @@ def sgd(vector, gradient, velocity, ends, rates, momentum, decay):  # type: igno
     first = 0
     for segment in range(ends.size):
         part = slice(first, ends[segment])
-        _sgd(vector[part], gradient[part], velocity[part], kind(rates[segment]), kind(momentum), kind(decay[segment]))
+        _sgd(
+            vector[part],
+            gradient[part],
+            velocity[part],
+            kind(rates[segment]),
+            kind(momentum),
+            kind(decay[segment]),
+        )
         first = ends[segment]
 
 

@@ -82,29 +82,44 @@ def audit(
     x64 = x.astype(np.float64)
     chosen = _choose(exact, entries, np.random.default_rng([seed, 3]))
     if claim is Claim.FIXED_POINT:
-        tight = replace(estimator, precision="float64", tolerance=1e-10, free_steps=20_000, nudged_steps=20_000)
+        tight = replace(
+            estimator, precision="float64", tolerance=1e-10, free_steps=20_000, nudged_steps=20_000
+        )
         schedule = _schedule(network, backend, exact, x64, pool)
         ours = _gradient(tight, network, backend, exact, x64, labels, seed, schedule, pool)
-        sure = _differences(tight, network, backend, exact, x64, labels, seed, schedule, pool, chosen)
+        sure = _differences(
+            tight, network, backend, exact, x64, labels, seed, schedule, pool, chosen
+        )
         against = "finite differences of the cost at equilibrium"
     else:
         if reference is None or claim is Claim.NONE:
-            raise CapabilityError(f"{backend.name} claims {claim.value}: there is no gradient to audit it against")
+            raise CapabilityError(
+                f"{backend.name} claims {claim.value}: there is no gradient to audit it against"
+            )
         schedule = _schedule(network, backend, exact, x64, pool)
         ours = _gradient(estimator, network, backend, exact, x64, labels, seed, schedule, pool)
         plain = replace(estimator, reads=1, select="mean", skip_correct=False)
         if claim is Claim.BOLTZMANN:
-            sure = _differences(plain, network, reference, exact, x64, labels, seed, None, pool, chosen)
+            sure = _differences(
+                plain, network, reference, exact, x64, labels, seed, None, pool, chosen
+            )
             against = f"finite differences of the expected cost, {reference.name}"
         else:
             sure = _gradient(plain, network, reference, exact, x64, labels, seed, None, pool)
             against = f"equilibrium propagation on {reference.name}"
-    blocks = tuple(_compare(name, ours[name].ravel()[at], sure[name].ravel()[at]) for name, at in chosen.items())
-    whole = [np.concatenate([g[name].ravel()[at] for name, at in chosen.items()]) for g in (ours, sure)]
+    blocks = tuple(
+        _compare(name, ours[name].ravel()[at], sure[name].ravel()[at])
+        for name, at in chosen.items()
+    )
+    whole = [
+        np.concatenate([g[name].ravel()[at] for name, at in chosen.items()]) for g in (ours, sure)
+    ]
     return Audit(blocks, _compare("", *whole).cosine, against, estimator.nudging)
 
 
-def _choose(parameters: Parameters, entries: int, rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
+def _choose(
+    parameters: Parameters, entries: int, rng: np.random.Generator
+) -> dict[str, NDArray[np.int64]]:
     """Return which entries of each array are compared."""
     return {
         name: np.sort(rng.choice(array.size, min(entries, array.size), replace=False))
@@ -112,7 +127,9 @@ def _choose(parameters: Parameters, entries: int, rng: np.random.Generator) -> d
     }
 
 
-def _schedule(network: Network, backend: Backend, parameters: Parameters, x: Floats, pool: Pool) -> Schedule | None:
+def _schedule(
+    network: Network, backend: Backend, parameters: Parameters, x: Floats, pool: Pool
+) -> Schedule | None:
     problem = network.problem(network.couplings(parameters), network.encode(parameters, x, pool))
     return backend.suggest_schedule(problem)
 
@@ -152,7 +169,9 @@ def _differences(
     return out
 
 
-def _expected_cost(network: Network, parameters: Parameters, free: Equilibrium, labels: Labels) -> float:
+def _expected_cost(
+    network: Network, parameters: Parameters, free: Equilibrium, labels: Labels
+) -> float:
     """Return the cost averaged over reads with their weights, then over samples."""
     b, r, _ = free.states.shape
     first, last = network.spans[-1]

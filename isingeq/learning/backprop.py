@@ -39,7 +39,9 @@ def forward(network: Network, parameters: Parameters, x: Floats, pool: Pool) -> 
         ConfigError: the network has spins, whose rest state has no derivative.
     """
     if any(isinstance(layer.unit, Spin) for layer in network.layers):
-        raise ConfigError("backprop needs amplitudes: a spin's state has no derivative with respect to its field")
+        raise ConfigError(
+            "backprop needs amplitudes: a spin's state has no derivative with respect to its field"
+        )
     inputs = Inputs(x)
     names = (network.input_name, *network.link_names)
     layers: list[Floats] = []
@@ -52,7 +54,13 @@ def forward(network: Network, parameters: Parameters, x: Floats, pool: Pool) -> 
 
 
 def backprop(
-    network: Network, parameters: Parameters, x: Floats, labels: Labels, *, pool: Pool, out: Parameters
+    network: Network,
+    parameters: Parameters,
+    x: Floats,
+    labels: Labels,
+    *,
+    pool: Pool,
+    out: Parameters,
 ) -> tuple[Parameters, float, int]:
     """Return the gradient of the mean cost of a batch, that cost, and how many classes are right.
 
@@ -63,11 +71,13 @@ def backprop(
     outputs = done.layers[-1]
     cost = float(network.cost.values(parameters, outputs, labels).mean())
     if not np.isfinite(cost):
-        raise DivergenceError("the cost is no longer finite: lower the learning rate or the initial gains")
+        raise DivergenceError(
+            "the cost is no longer finite: lower the learning rate or the initial gains"
+        )
     correct = int((network.cost.scores(parameters, outputs).argmax(axis=1) == labels).sum())
     out.vector[:] = 0
     network.cost.explicit(parameters, outputs, labels, out)
-    error = network.cost.slope(parameters, outputs, labels) / len(x)
+    error: Floats = network.cost.slope(parameters, outputs, labels) / len(x)
     names = (network.input_name, *network.link_names)
     for number in reversed(range(len(network.layers))):
         layer, state = network.layers[number], done.layers[number]

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,8 @@ def save(path: Path, arrays: Arrays, data: Mapping[str, object]) -> None:
     fresh = path.with_name(path.name + ".new")
     try:
         with fresh.open("wb") as file:
-            np.savez(file, header=np.frombuffer(header, np.uint8), **{f"array.{k}": v for k, v in arrays.items()})
+            named: dict[str, Any] = {f"array.{k}": v for k, v in arrays.items()}
+            np.savez(file, header=np.frombuffer(header, np.uint8), **named)
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
@@ -62,7 +64,8 @@ def save(path: Path, arrays: Arrays, data: Mapping[str, object]) -> None:
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise CheckpointError(
-            f"checkpoint {path} cannot be written ({error.strerror or error}); the last good one is kept: free space or choose another folder"
+            f"checkpoint {path} cannot be written ({error.strerror or error}); "
+            "the last good one is kept: free space or choose another folder"
         ) from error
 
 
@@ -88,8 +91,17 @@ def _read(path: Path) -> Checkpoint:
             header = json.loads(file["header"].tobytes())
             arrays = {k.removeprefix("array."): file[k] for k in file.files if k != "header"}
     except FileNotFoundError:
-        raise CheckpointError(f"no checkpoint at {path}: give the folder of a run that has one") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise CheckpointError(
+            f"no checkpoint at {path}: give the folder of a run that has one"
+        ) from None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+    ) as error:
         raise CheckpointError(f"checkpoint {path} is damaged ({error})") from error
     for name, wanted in header["sha256"].items():
         if name not in arrays or _digest(arrays[name]) != wanted:
@@ -99,7 +111,9 @@ def _read(path: Path) -> Checkpoint:
 
 def _digest(array: NDArray[np.generic]) -> str:
     contiguous = np.ascontiguousarray(array)
-    return hashlib.sha256(f"{contiguous.dtype.str}{contiguous.shape}".encode() + contiguous.tobytes()).hexdigest()
+    return hashlib.sha256(
+        f"{contiguous.dtype.str}{contiguous.shape}".encode() + contiguous.tobytes()
+    ).hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -33,7 +33,9 @@ class Cost(Protocol):
         """Return the term strength · C, or None when only its tangent will do."""
         ...
 
-    def explicit(self, parameters: Parameters, outputs: Floats, labels: Labels, gradient: Parameters) -> None:
+    def explicit(
+        self, parameters: Parameters, outputs: Floats, labels: Labels, gradient: Parameters
+    ) -> None:
         """Write the mean ∂C/∂θ over its own parameters into `gradient`."""
         ...
 
@@ -65,13 +67,18 @@ class SquaredError:
             ProblemError: the output layer has another size than classes × replicas.
         """
         if outputs != self.classes * self.replicas:
-            raise ProblemError(f"the output layer has {outputs} units, {self.classes} classes × {self.replicas} replicas need others")
+            raise ProblemError(
+                f"the output layer has {outputs} units, {self.classes} classes × {self.replicas} replicas "
+                f"need {self.classes * self.replicas}"
+            )
         return ()
 
     def targets(self, labels: Labels, dtype: type | np.dtype[np.floating] = np.float32) -> Floats:
         """Return y (b, k)."""
         y = np.full((len(labels), self.classes * self.replicas), self.low, dtype)
-        y.reshape(len(labels), self.classes, self.replicas)[np.arange(len(labels)), labels] = self.high
+        y.reshape(len(labels), self.classes, self.replicas)[np.arange(len(labels)), labels] = (
+            self.high
+        )
         return y
 
     def values(self, parameters: Parameters, outputs: Floats, labels: Labels) -> Floats:
@@ -87,7 +94,9 @@ class SquaredError:
         """Return a spring to the targets."""
         return QuadraticNudge(units, self.targets(labels, strength.real.dtype), strength)
 
-    def explicit(self, parameters: Parameters, outputs: Floats, labels: Labels, gradient: Parameters) -> None:
+    def explicit(
+        self, parameters: Parameters, outputs: Floats, labels: Labels, gradient: Parameters
+    ) -> None:
         """Nothing to write: no parameters."""
 
     def scores(self, parameters: Parameters, outputs: Floats) -> Floats:
@@ -132,7 +141,9 @@ class CrossEntropy:
         """Return None: the softmax is not a term that a backend holds, so its tangent is used."""
         return
 
-    def explicit(self, parameters: Parameters, outputs: Floats, labels: Labels, gradient: Parameters) -> None:
+    def explicit(
+        self, parameters: Parameters, outputs: Floats, labels: Labels, gradient: Parameters
+    ) -> None:
         """Write the readout's own gradient, the mean over the batch."""
         gap = self._gap(parameters, outputs, labels) / len(outputs)
         gradient["readout.weight"][:] = outputs.T @ gap

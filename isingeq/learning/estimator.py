@@ -67,7 +67,9 @@ class Estimator:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.nudging) and self.nudging > 0):
-            raise ConfigError(f"nudging {self.nudging} must be > 0; the direction is chosen by the method (positive, negative)")
+            raise ConfigError(
+                f"nudging {self.nudging} must be > 0; its direction is chosen by the method"
+            )
         if self.method == "holomorphic" and self.points < 2:
             raise ConfigError(f"holomorphic nudging needs at least 2 points, got {self.points}")
 
@@ -142,23 +144,37 @@ def estimate(
         return Step(gradient, len(x), cost, correct)
     couplings = network.couplings(parameters)
     encoded = network.encode(parameters, x, pool)
-    free = settle_free(estimator, network, backend, couplings, encoded, seed=seed, schedule=schedule)
+    free = settle_free(
+        estimator, network, backend, couplings, encoded, seed=seed, schedule=schedule
+    )
     first, last = network.spans[-1]
     states = chosen(estimator, free)
     outputs = states[:, first:last]
     cost = float(network.cost.values(parameters, outputs, labels).mean())
     if not np.isfinite(cost):
-        raise DivergenceError("the cost is no longer finite: lower the learning rate or the initial gains")
+        raise DivergenceError(
+            "the cost is no longer finite: lower the learning rate or the initial gains"
+        )
     correct = int((network.predict(parameters, states) == labels).sum())
     out.vector[:] = 0
     network.cost.explicit(parameters, outputs, labels, out)
     part = np.arange(len(x))
     if estimator.skip_correct:
-        part = np.flatnonzero(np.abs(network.cost.slope(parameters, outputs, labels)).max(axis=1) > 0)
+        part = np.flatnonzero(
+            np.abs(network.cost.slope(parameters, outputs, labels)).max(axis=1) > 0
+        )
     nudged = None
     if part.size:
         nudged, coefficients = _settle_nudged(
-            estimator, network, backend, parameters, free, labels, part, seed=seed, schedule=schedule
+            estimator,
+            network,
+            backend,
+            parameters,
+            free,
+            labels,
+            part,
+            seed=seed,
+            schedule=schedule,
         )
         states, signs = _weighted(estimator, nudged, coefficients / len(x), len(part))
         if estimator.method in ("positive", "negative"):
@@ -205,7 +221,7 @@ def _settle_nudged(
     units = network.spans[-1]
     phases = len(strengths)
     fields = free.request.problem.fields[part]
-    problem = Problem(network.layers, free.request.problem.couplings, np.tile(fields, (phases, 1)))
+    problem = free.request.problem.with_fields(fields).repeated(phases)
     per_sample = np.repeat(strengths, len(part)).astype(np.result_type(strengths, fields.dtype))
     outputs = chosen(estimator, free)[part][:, slice(*units)]
     tiled_labels = np.tile(labels[part], phases)
@@ -219,15 +235,25 @@ def _settle_nudged(
         term = Clamp(mask, held)
     else:
         term = network.cost.nudge(per_sample, tiled_labels, units)
-        if term is None or (isinstance(term, QuadraticNudge) and QuadraticNudge not in backend.capabilities.terms):
+        if term is None or (
+            isinstance(term, QuadraticNudge) and QuadraticNudge not in backend.capabilities.terms
+        ):
             term = tangent(slope, per_sample, units, network.n)
     start = None
     if backend.capabilities.warm_start:
-        start = free.states[part] if estimator.select == "mean" else chosen(estimator, free)[part][:, None]
-        start = np.tile(np.broadcast_to(start, (len(part), estimator.reads, network.n)), (phases, 1, 1))
+        start = (
+            free.states[part]
+            if estimator.select == "mean"
+            else chosen(estimator, free)[part][:, None]
+        )
+        start = np.tile(
+            np.broadcast_to(start, (len(part), estimator.reads, network.n)), (phases, 1, 1)
+        )
     complex_phases = np.iscomplexobj(strengths)
     if complex_phases and not backend.capabilities.complex_nudging:
-        raise CapabilityError(f"{backend.name} takes real nudging: use centred, or holomorphic with points = 2")
+        raise CapabilityError(
+            f"{backend.name} takes real nudging: use centred, or holomorphic with points = 2"
+        )
     nudged = backend.settle(
         SettleRequest(
             problem,

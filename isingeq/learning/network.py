@@ -7,6 +7,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,9 @@ class Network:
 
     def __post_init__(self) -> None:
         if self.inputs < 1 or not self.layers:
-            raise ProblemError(f"a network needs inputs and layers, got {self.inputs} and {len(self.layers)}")
+            raise ProblemError(
+                f"a network needs inputs and layers, got {self.inputs} and {len(self.layers)}"
+            )
 
     @cached_property
     def n(self) -> int:
@@ -76,7 +79,7 @@ class Network:
     @cached_property
     def link_names(self) -> tuple[str, ...]:
         """Names of the weights between successive layers."""
-        return tuple(f"{a.name}-{b.name}.weight" for a, b in zip(self.layers, self.layers[1:], strict=False))
+        return tuple(f"{a.name}-{b.name}.weight" for a, b in pairwise(self.layers))
 
     @property
     def input_name(self) -> str:
@@ -87,7 +90,7 @@ class Network:
     def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Names and shapes of all parameters."""
         sizes = [layer.size for layer in self.layers]
-        links = zip(self.link_names, zip(sizes, sizes[1:], strict=False), strict=True)
+        links = zip(self.link_names, pairwise(sizes), strict=True)
         return (
             (self.input_name, (self.inputs, sizes[0])),
             *links,
@@ -109,7 +112,9 @@ class Network:
         if len(gains) == 1:
             gains *= len(weights)
         if len(gains) != len(weights):
-            raise ProblemError(f"{len(gains)} gains for {len(weights)} weight matrices: give one, or one for each")
+            raise ProblemError(
+                f"{len(gains)} gains for {len(weights)} weight matrices: give one, or one for each"
+            )
         for name, gain in zip(weights, gains, strict=True):
             rows, columns = parameters[name].shape
             limit = gain * np.sqrt(6.0 / (rows + columns))
@@ -120,7 +125,8 @@ class Network:
         """Return the couplings between the units, a copy in the problem's sign."""
         pairs = zip(self.spans, self.spans[1:], strict=False)
         return tuple(
-            Dense(a, b, to_ising(parameters[name])) for (a, b), name in zip(pairs, self.link_names, strict=True)
+            Dense(a, b, to_ising(parameters[name]))
+            for (a, b), name in zip(pairs, self.link_names, strict=True)
         )
 
     def encode(self, parameters: Parameters, x: Floats, pool: Pool) -> Encoded:
@@ -162,7 +168,9 @@ class Network:
         for name, coupling in zip(self.link_names, couplings, strict=True):
             moments = coupling.moments(states.reshape(-1, self.n), signs.ravel())
             gradient[name][:] = to_ising(moments.real)
-        weighted = to_ising(np.einsum("kbrn,kbr->bn", states, signs).real.astype(gradient.vector.dtype))
+        weighted = to_ising(
+            np.einsum("kbrn,kbr->bn", states, signs).real.astype(gradient.vector.dtype)
+        )
         for layer, (first, last) in zip(self.layers, self.spans, strict=True):
             gradient[f"{layer.name}.bias"][:] = weighted[:, first:last].sum(axis=0)
         first, last = self.spans[0]

@@ -41,9 +41,15 @@ class Optimizer:
     weight_limit: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.rate >= 0 or not 0 <= self.momentum < 1 or not 0 <= self.second < 1 or not self.decay >= 0:
+        if (
+            not self.rate >= 0
+            or not 0 <= self.momentum < 1
+            or not 0 <= self.second < 1
+            or not self.decay >= 0
+        ):
             raise ConfigError(
-                f"rate {self.rate} and decay {self.decay} must be >= 0, momentum {self.momentum} and second {self.second} in [0, 1)"
+                f"rate {self.rate} and decay {self.decay} must be >= 0, "
+                f"momentum {self.momentum} and second {self.second} in [0, 1)"
             )
 
     def rate_at(self, progress: float) -> float:
@@ -64,13 +70,19 @@ class Update:
         segments = parameters.segments
         weights = [name for name in segments if name.endswith(".weight")]
         if len(optimizer.rates) not in (0, len(weights)):
-            raise ConfigError(f"{len(optimizer.rates)} rates for {len(weights)} weight matrices: give none, or one for each")
+            raise ConfigError(
+                f"{len(optimizer.rates)} rates for {len(weights)} weight matrices: give none, or one for each"
+            )
         factor = dict(zip(weights, optimizer.rates, strict=False))
         self._ends = np.array([last for _, last in segments.values()], np.int64)
-        self._factors = np.array([factor.get(name, 1.0 if name in weights else optimizer.bias_rate) for name in segments])
+        self._factors = np.array(
+            [factor.get(name, 1.0 if name in weights else optimizer.bias_rate) for name in segments]
+        )
         self._decay = np.array([optimizer.decay if name in weights else 0.0 for name in segments])
         self.first = np.zeros_like(parameters.vector)
-        self.second = np.zeros_like(parameters.vector) if optimizer.method == "adam" else self.first[:0]
+        self.second = (
+            np.zeros_like(parameters.vector) if optimizer.method == "adam" else self.first[:0]
+        )
         self.num_steps = 0
 
     def apply(self, gradient: Parameters, progress: float) -> None:
@@ -85,7 +97,8 @@ class Update:
         """
         if not np.isfinite(np.dot(gradient.vector, gradient.vector)):
             raise DivergenceError(
-                f"the gradient of update {self.num_steps + 1} is not finite: lower the learning rate or raise the nudging"
+                f"the gradient of update {self.num_steps + 1} is not finite: "
+                "lower the learning rate or raise the nudging"
             )
         self.num_steps += 1
         vector, o = self.parameters.vector, self.optimizer

@@ -25,7 +25,9 @@ class Parameters(Mapping[str, Floats]):
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
 
     @classmethod
-    def zeros(cls, shapes: tuple[tuple[str, tuple[int, ...]], ...], dtype: type = np.float32) -> "Parameters":
+    def zeros(
+        cls, shapes: tuple[tuple[str, tuple[int, ...]], ...], dtype: type = np.float32
+    ) -> "Parameters":
         """Return parameters that are all 0."""
         return cls(np.zeros(sum(prod(shape) for _, shape in shapes), dtype), shapes)
 
@@ -44,7 +46,10 @@ class Parameters(Mapping[str, Floats]):
 
     @cached_property
     def _views(self) -> dict[str, Floats]:
-        return {name: self.vector[slice(*self.segments[name])].reshape(shape) for name, shape in self.shapes}
+        return {
+            name: self.vector[slice(*self.segments[name])].reshape(shape)
+            for name, shape in self.shapes
+        }
 
     def __getitem__(self, name: str) -> Floats:
         return self._views[name]

@@ -6,9 +6,9 @@ settle from (seed, update). So a checkpoint holds counters instead of generators
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,11 @@ from isingeq.kernels.pool import Pool
 from isingeq.learning import checkpoint
 from isingeq.learning.backprop import forward
 from isingeq.learning.cost import Labels
-from isingeq.learning.estimator import Estimator, Step, chosen, estimate, may_renew, settle_free
+from isingeq.learning.estimator import Estimator, chosen, estimate, may_renew, settle_free
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.learning.parameters import Parameters
+from isingeq.learning.progress import Epoch, Position, Tally
 from isingeq.schedule import Annealing, Relaxation, Schedule
 
 
@@ -62,104 +63,17 @@ class Course:
     evaluation_batch: int = 1000
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or self.renew_every < 1 or self.evaluation_batch < 1:
-            raise ConfigError("epochs, batch_size, renew_every and evaluation_batch must be at least 1")
+        if (
+            self.epochs < 1
+            or self.batch_size < 1
+            or self.renew_every < 1
+            or self.evaluation_batch < 1
+        ):
+            raise ConfigError(
+                "epochs, batch_size, renew_every and evaluation_batch must be at least 1"
+            )
         if self.patience is not None and self.patience < 1:
             raise ConfigError(f"patience {self.patience} must be at least 1 epoch")
-
-
-@dataclass(slots=True)
-class Tally:
-    """Sums over the batches of one epoch."""
-
-    samples: int = 0
-    cost: float = 0.0
-    correct: int = 0
-    free_steps: float = 0.0
-    nudged_steps: float = 0.0
-    num_nudged: int = 0
-    residual: float = 0.0
-    num_unsettled: int = 0
-    num_two_cycles: int = 0
-    num_clipped: int = 0
-    settles: int = 0
-
-    def add(self, step: Step, tolerance: float) -> None:
-        """Add one batch; a state counts as unsettled when its residual is above the tolerance."""
-        batch = step.num_samples
-        self.samples += batch
-        self.cost += step.cost * batch
-        self.correct += step.num_correct
-        self.num_clipped += step.num_clipped
-        for equilibrium in (step.free, step.nudged):
-            if equilibrium is None:
-                continue
-            self.settles += equilibrium.states.shape[0] * equilibrium.states.shape[1]
-            if equilibrium.residual is not None:
-                self.num_unsettled += int((equilibrium.residual > max(tolerance, 1e-3)).sum())
-                self.residual = max(self.residual, float(equilibrium.residual.max()))
-            if equilibrium.two_cycle is not None:
-                self.num_two_cycles += int(equilibrium.two_cycle.sum())
-        if step.free is not None and step.free.steps is not None:
-            self.free_steps += float(step.free.steps.mean()) * batch
-        if step.nudged is not None and step.nudged.steps is not None:
-            self.nudged_steps += float(step.nudged.steps.mean()) * batch
-            self.num_nudged += batch
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch came to.
-
-    Attributes:
-        epoch: number, from 1.
-        train_accuracy: of the free states met in training.
-        validation_accuracy: NaN without a validation part.
-        cost: mean.
-        mean_free_steps: per sample.
-        mean_nudged_steps: per sample that was nudged.
-        max_residual: largest.
-        unsettled_fraction: share of settles whose residual stayed above the tolerance.
-        num_two_cycles: settles found flipping between two states.
-        num_clipped: input fields cut.
-        settles: samples settled, all phases counted.
-        rate: learning rate at the end.
-        weight_rms: root mean square of all parameters.
-        wall_s: seconds.
-        cpu_s: seconds of all threads.
-        schedule: in force at the end.
-    """
-
-    epoch: int
-    train_accuracy: float
-    validation_accuracy: float
-    cost: float
-    mean_free_steps: float
-    mean_nudged_steps: float
-    max_residual: float
-    unsettled_fraction: float
-    num_two_cycles: int
-    num_clipped: int
-    settles: int
-    rate: float
-    weight_rms: float
-    wall_s: float
-    cpu_s: float
-    schedule: str
-
-
-@dataclass(slots=True)
-class Position:
-    """Where training stands: with the parameters, all that a resumed run needs."""
-
-    epoch: int = 0
-    batch: int = 0
-    update: int = 0
-    best_accuracy: float = -1.0
-    best_epoch: int = 0
-    tally: Tally = field(default_factory=Tally)
-    schedule: Schedule | None = None
-    renewed_at: int = -1
 
 
 @dataclass(slots=True)
@@ -225,7 +139,9 @@ class Trainer:
         tell = listener or Listener()
         while self.position.epoch < self.course.epochs and not self._out_of_patience():
             started = time.perf_counter(), time.process_time()
-            order = np.random.default_rng([self.seed, 1, self.position.epoch]).permutation(len(self.data.x_train))
+            order = np.random.default_rng([self.seed, 1, self.position.epoch]).permutation(
+                len(self.data.x_train)
+            )
             while self.position.batch < self.num_batches:
                 if tell.should_stop():
                     self.save()
@@ -234,7 +150,11 @@ class Trainer:
                 tell.on_batch(self.position, self.num_batches)
                 if time.monotonic() - self._saved_at > self.course.checkpoint_every_s:
                     self.save()
-            tell.on_epoch(self._finish_epoch(time.perf_counter() - started[0], time.process_time() - started[1]))
+            tell.on_epoch(
+                self._finish_epoch(
+                    time.perf_counter() - started[0], time.process_time() - started[1]
+                )
+            )
             self.save()
         return True
 
@@ -272,14 +192,18 @@ class Trainer:
         if p.renewed_at == p.update:
             return
         encoded = self.network.encode(parameters, x, self.pool)
-        p.schedule = self.backend.suggest_schedule(self.network.problem(self.network.couplings(parameters), encoded))
+        p.schedule = self.backend.suggest_schedule(
+            self.network.problem(self.network.couplings(parameters), encoded)
+        )
         p.renewed_at = p.update
 
     def _finish_epoch(self, wall_s: float, cpu_s: float) -> Epoch:
         p, t = self.position, self.position.tally
         accuracy = float("nan")
         if len(self.data.x_validation):
-            accuracy = float((self.predict(self.data.x_validation) == self.data.y_validation).mean())
+            accuracy = float(
+                (self.predict(self.data.x_validation) == self.data.y_validation).mean()
+            )
             if accuracy > p.best_accuracy:
                 p.best_accuracy, p.best_epoch = accuracy, p.epoch + 1
                 self.best.vector[:] = self.parameters.vector
@@ -327,7 +251,11 @@ class Trainer:
             "position": {k: v for k, v in asdict(p).items() if k != "schedule"},
             "schedule": _schedule_data(p.schedule),
         }
-        arrays = {"parameters": self.parameters.vector, "best": self.best.vector, **self.update.state()}
+        arrays = {
+            "parameters": self.parameters.vector,
+            "best": self.best.vector,
+            **self.update.state(),
+        }
         checkpoint.save(self.path, arrays, data)
 
     def resume(self) -> str | None:
@@ -341,15 +269,20 @@ class Trainer:
         """
         assert self.path is not None
         found = checkpoint.load(self.path)
-        theirs = found.data["identity"]
+        theirs = cast(dict[str, object], found.data["identity"])
         if theirs != self.identity:
-            changed = sorted(k for k in {*theirs, *self.identity} if theirs.get(k) != self.identity.get(k))  # type: ignore[attr-defined,misc]
+            changed = sorted(
+                k for k in {*theirs, *self.identity} if theirs.get(k) != self.identity.get(k)
+            )
             raise CheckpointError(
-                f"the checkpoint was made with another {', '.join(changed)}: resume with the same configuration, or start a new run"
+                f"the checkpoint was made with another {', '.join(changed)}: "
+                "resume with the same configuration, or start a new run"
             )
         self.parameters.vector[:] = found.arrays["parameters"]
         self.best.vector[:] = found.arrays["best"]
-        self.update.restore({k: np.asarray(found.arrays[k]) for k in ("first", "second", "num_steps")})
+        self.update.restore(
+            {k: np.asarray(found.arrays[k]) for k in ("first", "second", "num_steps")}
+        )
         position = dict(found.data["position"])  # type: ignore[call-overload]
         position["tally"] = Tally(**position["tally"])
         self.position = Position(**position, schedule=_schedule_from(found.data["schedule"]))
@@ -366,7 +299,9 @@ def predict(
     for first in range(0, len(x), batch):
         part = x[first : first + batch]
         if estimator.method == "backprop":
-            out[first : first + batch] = network.predict(parameters, forward(network, parameters, part, pool).states)
+            out[first : first + batch] = network.predict(
+                parameters, forward(network, parameters, part, pool).states
+            )
             continue
         free = settle_free(
             estimator, network, backend, couplings, network.encode(parameters, part, pool),

@@ -57,10 +57,15 @@ class Conjugate:
     def __post_init__(self) -> None:
         if self.order not in ("auto", "asynchronous", "synchronous"):
             raise ConfigError(f"order {self.order!r} is not auto, asynchronous or synchronous")
-        if self.damping != "auto" and not self.damping > 0:
-            raise ConfigError(f"damping {self.damping} must be > 0 or auto: without friction there is no equilibrium")
+        for damping in (self.damping, self.final_damping):
+            if not (damping is None or damping == "auto" or damping > 0):
+                raise ConfigError(
+                    f"damping {damping} must be > 0 or auto: without friction there is no equilibrium"
+                )
         if not 0 < self.dt < 2:
-            raise ConfigError(f"dt {self.dt} must lie between 0 and 2, the stability bound of a lone unit")
+            raise ConfigError(
+                f"dt {self.dt} must lie between 0 and 2, the stability bound of a lone unit"
+            )
         if not (self.ramp >= 0 and 0 < self.ramp_share <= 1 and self.momentum >= 0):
             raise ConfigError("ramp and momentum must be >= 0, ramp_share between 0 and 1")
 
@@ -88,7 +93,8 @@ def critical(curvature: float, order: Order) -> Relaxation:
     """Return the fastest step and damping for a smallest curvature, in units of the stiffness.
 
     Args:
-        curvature: smallest eigenvalue μ of ∂²F/∂x² over the units off their walls, 0 < μ ≤ 1.
+        curvature: smallest eigenvalue μ of ∂²F/∂x² over the units off their walls; taken as 0.01 where it is less,
+            as it is on the way to a minimum, and as 1 where it is more.
         order: of the layers.
 
     Synchronous, dt = 1: the slowest mode is critically damped where e^{−γ dt} = (1 − dt √μ)². Asynchronous,
@@ -96,7 +102,7 @@ def critical(curvature: float, order: Order) -> Relaxation:
     is that of successive over-relaxation, dt² = 2 / (1 + √(1 − σ²)) (Young 1954), where any momentum carried on
     top only slows it down: its damping is infinite. It lowers the energy at every step for any dt² < 2.
     """
-    mu = min(max(curvature, 1e-4), 1.0)
+    mu = min(max(curvature, 0.01), 1.0)
     if order == "asynchronous":
         step = 2.0 / (1.0 + np.sqrt(1.0 - (1.0 - mu) ** 2))
         return Relaxation(order, float(np.sqrt(step)), (np.inf, np.inf), curvature)

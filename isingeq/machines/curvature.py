@@ -9,21 +9,25 @@ from isingeq.problem import Problem
 Floats = NDArray[np.floating]
 
 
-def smallest_curvature(problem: Problem, states: Floats, *, samples: int = 8) -> float:
+def smallest_curvature(problem: Problem, states: Floats, *, quantile: float = 0.25) -> float:
     """Return the smallest eigenvalue of ∂²E/∂x² in units of the stiffness, over units off their walls.
 
     Args:
         problem: amplitudes with quadratic self-energy.
         states: (b, n), settled.
-        samples: how many of the states to look at; the smallest over them is returned.
+        quantile: of the samples' smallest eigenvalues that is returned: a step made for the very slowest
+            sample slows down all others.
     """
     low, high = problem.bounds
-    stiffness = np.concatenate([np.full(k.size, getattr(k.unit, "stiffness", 1.0)) for k in problem.layers])
+    stiffness = np.concatenate(
+        [np.full(k.size, getattr(k.unit, "stiffness", 1.0)) for k in problem.layers]
+    )
     scale = 1.0 / np.sqrt(stiffness)
-    smallest = 1.0
-    for state in states[:samples]:
+    smallest = []
+    for state in states:
         free = ((state > low) & (state < high)).astype(np.float64) * scale
         if np.count_nonzero(free) < 3:
+            smallest.append(1.0)
             continue
 
         def product(v: Floats, free: Floats = free) -> Floats:
@@ -36,8 +40,10 @@ def smallest_curvature(problem: Problem, states: Floats, *, samples: int = 8) ->
         operator = LinearOperator((problem.n, problem.n), matvec=product, dtype=np.float64)
         start = np.ones(problem.n) / np.sqrt(problem.n)
         try:
-            value = eigsh(operator, k=1, which="SA", v0=start, tol=1e-2, return_eigenvectors=False)[0]
+            value = eigsh(operator, k=1, which="SA", v0=start, tol=1e-2, return_eigenvectors=False)[
+                0
+            ]
         except ArpackNoConvergence as error:
             value = min(error.eigenvalues, default=1.0)
-        smallest = min(smallest, float(value))
-    return smallest
+        smallest.append(min(1.0, float(value)))
+    return float(np.quantile(smallest, quantile))

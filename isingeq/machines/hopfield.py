@@ -37,9 +37,13 @@ class Hopfield:
 
     def __post_init__(self) -> None:
         if self.update not in ("asynchronous", "synchronous", "gradient"):
-            raise ConfigError(f"update {self.update!r} is not asynchronous, synchronous or gradient")
+            raise ConfigError(
+                f"update {self.update!r} is not asynchronous, synchronous or gradient"
+            )
         if not 0 < self.dt < 2:
-            raise ConfigError(f"dt {self.dt} must lie between 0 and 2; at 2 even a lone unit oscillates for ever")
+            raise ConfigError(
+                f"dt {self.dt} must lie between 0 and 2; at 2 even a lone unit oscillates for ever"
+            )
 
     @property
     def relaxation(self) -> Relaxation:

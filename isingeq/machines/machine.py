@@ -25,7 +25,7 @@ class Noise:
     weight: float = 0.0
 
     def __post_init__(self) -> None:
-        if not min(self.force, self.state, self.weight) >= 0:
+        if not all(sigma >= 0 for sigma in (self.force, self.state, self.weight)):
             raise ConfigError(f"noise must be >= 0, got {self}")
 
 
@@ -60,7 +60,7 @@ class Machine(Protocol):
         ...
 
     def ease(self, spring: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return the factor (b,) on the step of a layer that a nudge's spring (b,) stiffens, in units of its stiffness."""
+        """Return the factor (b,) on the step of a layer that a nudge's spring (b,) stiffens."""
         ...
 
     def grid(self, relaxation: Relaxation, steps: int, *, free: bool) -> Grid:
@@ -77,5 +77,7 @@ def damping_grid(relaxation: Relaxation, steps: int) -> NDArray[np.float64]:
     if np.isinf(first) or np.isinf(last):
         return np.zeros(steps)
     if not (first > 0 and last > 0):
-        raise ConfigError(f"damping must be > 0, got {first} to {last}: without friction there is no equilibrium")
+        raise ConfigError(
+            f"damping must be > 0, got {first} to {last}: without friction there is no equilibrium"
+        )
     return np.exp(-relaxation.dt * np.geomspace(first, last, steps))

@@ -7,6 +7,7 @@ fixed point is a holomorphic function of the nudging.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from isingeq.schedule import Order
 from isingeq.terms import Clamp, Term
 from isingeq.units import Spin
 
-States = NDArray[np.inexact]
+States = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,13 @@ class Rested:
 
 
 def iterate(
-    problem: Problem, terms: tuple[Term, ...], start: States, *, order: Order, steps: int, tolerance: float
+    problem: Problem,
+    terms: tuple[Term, ...],
+    start: States,
+    *,
+    order: Order,
+    steps: int,
+    tolerance: float,
 ) -> Rested:
     """Iterate until no unit of a sample is further than the tolerance from its rest.
 
@@ -64,7 +71,9 @@ def iterate(
             continue
         for first, last in problem.spans:
             part = slice(first, last)
-            states[:, part] = np.where(held[part], states[:, part], _rest(problem, terms, states)[:, part])
+            states[:, part] = np.where(
+                held[part], states[:, part], _rest(problem, terms, states)[:, part]
+            )
     return Rested(states, used, worst)
 
 

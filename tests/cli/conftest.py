@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,8 +31,12 @@ class Ended:
 
 @pytest.fixture
 def isingeq(capsys, tmp_path, monkeypatch) -> Callable[..., Ended]:
-    """Run a command in an empty folder that holds blobs.toml, and return how it ended."""
+    """Run a command in an empty folder that holds blobs.toml, and return how it ended.
+
+    Plots, which take longer than the runs, are left out; tests of the run folder draw them.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("isingeq.experiments.plots.draw", lambda *_: None)
     (tmp_path / "blobs.toml").write_text(BLOBS)
 
     def run(*arguments: str) -> Ended:
@@ -43,8 +46,3 @@ def isingeq(capsys, tmp_path, monkeypatch) -> Callable[..., Ended]:
         return Ended(int(end.value.code or 0), *capsys.readouterr())
 
     return run
-
-
-@pytest.fixture
-def python() -> str:
-    return sys.executable

@@ -83,6 +83,28 @@ def test_evaluate_repeats_the_accuracy_of_train(isingeq):
     assert re.search(r"of 30 samples on hopfield \(simulated\)", elsewhere.out)
 
 
+def test_backprop_is_one_flag_away_and_says_that_it_settles_nowhere(isingeq):
+    ended = isingeq("train", "blobs.toml", "--json", "--set", "learning.estimator=backprop")
+    result = last_object(ended.out)
+    assert (result["backend"], result["settles"]) == ("backprop", 0)
+    assert result["provenance"]["backend"] == "backprop"
+    assert result["run_dir"].startswith("runs/blobs-backprop-3-")
+    assert (
+        last_object(isingeq("evaluate", result["run_dir"], "--json").out)["backend"] == "backprop"
+    )
+    assert isingeq("evaluate", result["run_dir"], "--backend", "hopfield").code == 2
+
+
+def test_audit_prints_every_block(isingeq):
+    ended = isingeq("audit", "blobs.toml", "--entries", "2", "--samples", "3")
+    assert ended.code == 0
+    for name in ("input-hidden1.weight", "hidden1-output.weight", "hidden1.bias", "output.bias"):
+        assert name in ended.out
+    result = last_object(isingeq("audit", "blobs.toml", "--entries", "2", "--json").out)
+    assert set(result) == {"backend", "blocks", "cosine", "reference", "nudging"}
+    assert result["blocks"][0]["num_compared"] == 2
+
+
 def test_compare_prints_a_table_and_writes_two(isingeq, tmp_path):
     ended = isingeq(
         "compare", "blobs.toml", "--backends", "hopfield, neal", "--seeds", "2", "--out", "cmp"

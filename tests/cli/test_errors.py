@@ -1,4 +1,5 @@
 import subprocess
+import sys
 
 import pytest
 
@@ -108,13 +109,15 @@ def test_resume_with_another_config_is_refused(isingeq):
     assert "another learning.rate" in ended.err
 
 
-def test_help_loads_nothing_heavy(python):
+def test_help_loads_nothing_heavy():
     code = (
         "import sys\nfrom isingeq.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert not end.code\n"
         "heavy = {'numba', 'numpy', 'scipy', 'sklearn', 'matplotlib', 'pydantic', 'dimod'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    ended = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     assert "conformance" in ended.stdout

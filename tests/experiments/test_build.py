@@ -28,6 +28,13 @@ def test_what_a_backend_cannot_hold_is_refused_before_any_work(blobs, tables, sa
         build.build(changed(blobs, **tables))
 
 
+def test_backprop_needs_no_backend_that_fits_but_amplitudes(blobs, blobs_on_spins):
+    backprop = {"learning": {"estimator": "backprop"}}
+    build.build(changed(blobs, machine={"backend": "neal"}, **backprop)).close()
+    with pytest.raises(ConfigError, match="spin"):
+        build.build(changed(blobs_on_spins, **backprop))
+
+
 def test_more_spins_than_a_backend_holds_are_refused(blobs_on_spins):
     machine = Machine.model_validate({"backend": "exact?max_units=11"})
     few = blobs_on_spins.model_copy(update={"machine": machine})

@@ -77,6 +77,7 @@ def test_a_backend_that_fails_midway_says_why_and_the_others_finish(
         assert (len(row.accuracies), row.problem, row.provenance) == (2, "", "simulated")
         assert row.samples_per_s > 0
         assert 0 < row.nudged_steps < row.free_steps
+        assert row.cosine > 0.8
     text = (tmp_path / "out" / "comparison.md").read_text()
     assert says in text
     assert text.count("(n = 2)") == 2

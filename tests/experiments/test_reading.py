@@ -9,6 +9,7 @@ from isingeq.errors import ConfigError
 from isingeq.experiments import build
 from isingeq.experiments.reading import keys, parse, read_experiment, shipped, validate
 from isingeq.experiments.toml import dumps
+from isingeq.registry import parse_spec
 from isingeq.tasks import from_arrays
 
 SHIPPED = ["digits", "digits-binary", "fashion-dense", "mnist-binary", "mnist-dense"]
@@ -87,6 +88,7 @@ def test_written_toml_reads_back(table):
         ("seed=-1", ["seed = -1", "greater than or equal to 0"]),
         ("name.x=1", ["'name.x'", "no table"]),
         ("machine.damping=[1]", ["machine.damping = [1]", "number"]),
+        ("machine.order=a&dt=1", ["machine.order = 'a&dt=1'", "without &"]),
         ("name=a/b", ["name = 'a/b'", "letters"]),
         ("epochs", ["'epochs'", "KEY=VALUE"]),
     ],
@@ -141,8 +143,10 @@ def test_another_backend_leaves_the_options_of_the_first_behind():
 
 def test_options_of_a_spec_and_of_the_table_come_together():
     table = {"name": "n", "data": {"name": "iris"}}
-    table["machine"] = {"backend": "exact?beta=0.5", "draw": True, "max_units": 9}
-    assert validate(table).machine.spec == "exact?beta=0.5&draw=true&max_units=9"
+    table["machine"] = {"backend": "exact?beta=0.5", "draw": True, "file": "a b/c.toml"}
+    spec = validate(table).machine.spec
+    assert spec == "exact?beta=0.5&draw=true&file=a b/c.toml"
+    assert parse_spec(spec).options == {"beta": "0.5", "draw": "true", "file": "a b/c.toml"}
 
 
 def test_an_unknown_experiment_names_the_nearest():

@@ -169,6 +169,7 @@ def test_evaluate_repeats_the_accuracy_here_and_elsewhere(blobs, tmp_path):
     there = evaluate(tmp_path / "run", "hopfield?update=gradient")
     assert abs(there["test_accuracy"] - result["test_accuracy"]) <= 0.1
     assert there["provenance"]["backend"] == "hopfield"
+    assert there["provenance"]["schedule"]["dt"] == 0.5  # its own, not the one of the run
 
 
 @pytest.mark.parametrize(

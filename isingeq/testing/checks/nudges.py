@@ -6,7 +6,7 @@ import numpy as np
 
 from isingeq.backend import Backend, Claim, SettleRequest
 from isingeq.errors import CapabilityError
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, total_gradient
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term, total_gradient
 from isingeq.testing import instances
 from isingeq.testing.outcome import NotApplicable, expect
 from isingeq.testing.promises import claimed_problem, expect_claim, read_weights, settle_as_claimed
@@ -106,9 +106,7 @@ def check_complex_nudging_is_holomorphic(backend: Backend) -> None:
     expect(np.abs(states[2].imag).max() < 1e-5, "a real strength gave complex states")
 
 
-def _terms(
-    backend: Backend, kind: type | None = None
-) -> tuple[LinearNudge | QuadraticNudge | Clamp, ...]:
+def _terms(backend: Backend, kind: type | None = None) -> tuple[Term, ...]:
     problem = claimed_problem(backend)
     terms = instances.nudges(backend.capabilities, problem)
     if kind is None and terms:

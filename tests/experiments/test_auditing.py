@@ -1,0 +1,54 @@
+import pytest
+
+from isingeq.errors import CapabilityError, ConfigError
+from isingeq.experiments.auditing import audit_experiment
+from isingeq.experiments.config import Machine
+from isingeq.experiments.reading import validate
+
+
+def with_learning(experiment, **values):
+    table = experiment.model_dump(exclude_none=True)
+    table["learning"] = {**table["learning"], **values}
+    return validate(table)
+
+
+def on(experiment, spec):
+    return experiment.model_copy(update={"machine": Machine.model_validate({"backend": spec})})
+
+
+def test_fixed_points_are_audited_by_finite_differences(blobs):
+    found = audit_experiment(with_learning(blobs, nudging=1e-4), entries=4)
+    assert "finite differences of the cost" in found.reference
+    assert found.cosine > 0.999
+    assert [block.num_compared for block in found.blocks] == [4, 4, 4, 3]
+
+
+def test_a_boltzmann_machine_is_audited_at_its_own_beta(blobs_on_spins):
+    settings = {"nudging": 1e-3, "estimator": "centred"}
+    sampled = on(with_learning(blobs_on_spins, **settings), "exact?beta=0.7")
+    found = audit_experiment(sampled, entries=3, beta=5.0)
+    assert "expected cost" in found.reference
+    assert found.cosine > 0.99999
+    assert max(block.relative_error for block in found.blocks) < 1e-3
+
+
+def test_a_ground_state_machine_is_audited_at_the_beta_given(blobs_on_spins):
+    found = audit_experiment(blobs_on_spins, entries=3, beta=2.0)
+    assert found.reference == "equilibrium propagation on exact"
+    hot, cold = (
+        audit_experiment(blobs_on_spins, entries=3, beta=beta).cosine for beta in (0.1, 5.0)
+    )
+    assert hot != cold
+
+
+def test_what_cannot_be_audited_says_why(blobs, blobs_on_spins):
+    with pytest.raises(ConfigError, match="backprop"):
+        audit_experiment(with_learning(blobs, estimator="backprop"))
+    with pytest.raises(ConfigError, match="beta 0"):
+        audit_experiment(blobs_on_spins, beta=0.0)
+    with pytest.raises(CapabilityError, match="claims none"):
+        audit_experiment(on(blobs, "null"))
+    table = blobs_on_spins.model_dump(exclude_none=True)
+    table["network"]["hidden"] = (30,)
+    with pytest.raises(CapabilityError, match="36 spins and at most 20"):
+        audit_experiment(validate(table))
