@@ -69,7 +69,9 @@ def main() -> None:
     for label, hidden, train, tolerance, gain in cases:
         for seed in range(options.seeds):
             net = network(hidden)
-            parameters = trained(net, pool, seed, options.epochs) if train else net.initial(seed, (gain,))
+            parameters = (
+                trained(net, pool, seed, options.epochs) if train else net.initial(seed, (gain,))
+            )
             problem = net.problem(
                 net.couplings(parameters), net.encode(parameters, data.x_test[:SAMPLES], pool)
             )

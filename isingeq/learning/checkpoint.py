@@ -89,6 +89,7 @@ def _read(path: Path) -> Checkpoint:
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
+            digests, data = header["sha256"], header["data"]
             arrays = {k.removeprefix("array."): file[k] for k in file.files if k != "header"}
     except FileNotFoundError:
         raise CheckpointError(
@@ -103,10 +104,10 @@ def _read(path: Path) -> Checkpoint:
         NotImplementedError,
     ) as error:
         raise CheckpointError(f"checkpoint {path} is damaged ({error})") from error
-    for name, wanted in header["sha256"].items():
+    for name, wanted in digests.items():
         if name not in arrays or _digest(arrays[name]) != wanted:
             raise CheckpointError(f"checkpoint {path} is damaged (checksum of {name})")
-    return Checkpoint(arrays, header["data"])
+    return Checkpoint(arrays, data)
 
 
 def _digest(array: NDArray[np.generic]) -> str:

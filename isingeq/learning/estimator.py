@@ -29,7 +29,6 @@ from isingeq.learning.backprop import backprop
 from isingeq.learning.cost import Labels, tangent
 from isingeq.learning.network import Encoded, Network
 from isingeq.learning.parameters import Parameters
-from isingeq.problem import Problem
 from isingeq.schedule import Schedule
 from isingeq.terms import Clamp, QuadraticNudge, Term
 

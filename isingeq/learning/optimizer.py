@@ -42,13 +42,13 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         if (
-            not self.rate >= 0
+            not 0 <= self.rate <= 1e6
             or not 0 <= self.momentum < 1
             or not 0 <= self.second < 1
             or not self.decay >= 0
         ):
             raise ConfigError(
-                f"rate {self.rate} and decay {self.decay} must be >= 0, "
+                f"rate {self.rate} must be in [0, 1e6], decay {self.decay} >= 0, "
                 f"momentum {self.momentum} and second {self.second} in [0, 1)"
             )
 
@@ -93,9 +93,10 @@ class Update:
             progress: share of the run that is done.
 
         Raises:
-            DivergenceError: the gradient is not finite; the parameters are left as they were.
+            DivergenceError: the gradient is not finite, and the parameters are left as they were; or the
+                parameters ran away, and are still finite numbers.
         """
-        if not np.isfinite(np.dot(gradient.vector, gradient.vector)):
+        if not _is_bounded(gradient.vector):
             raise DivergenceError(
                 f"the gradient of update {self.num_steps + 1} is not finite: "
                 "lower the learning rate or raise the nudging"
@@ -110,6 +111,10 @@ class Update:
             sgd(vector, gradient.vector, self.first, self._ends, rates, o.momentum, self._decay)
         if o.weight_limit is not None:
             np.clip(vector, -o.weight_limit, o.weight_limit, out=vector)
+        if not _is_bounded(vector):
+            raise DivergenceError(
+                f"the parameters of update {self.num_steps} ran away: lower the learning rate"
+            )
 
     def state(self) -> dict[str, Floats]:
         """Return what a checkpoint keeps."""
@@ -119,3 +124,9 @@ class Update:
         """Take up where `state` left off."""
         self.first[:], self.second[:] = state["first"], state["second"]
         self.num_steps = int(state["num_steps"])
+
+
+def _is_bounded(vector: Floats) -> bool:
+    """Return whether the sum of squares is finite: it overflows long before a number does."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(vector, vector)))

@@ -65,8 +65,8 @@ def test_cross_entropy_reads_the_last_hidden_layer(blobs):
     )
     assert [layer.size for layer in network.layers] == [8, 5]
     assert dict(network.shapes)["readout.weight"] == (5, 3)
-    with pytest.raises(ConfigError, match="at least two hidden layers"):
-        build.build_network(changed(blobs, network={"cost": "cross_entropy"}), data)
+    with pytest.raises(ConfigError, match="replicas = 1"):
+        build.build_network(changed(blobs, network={"cost": "cross_entropy", "replicas": 2}), data)
 
 
 def test_threads_reach_a_backend_that_takes_them_unless_its_spec_says():

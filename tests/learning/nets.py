@@ -26,7 +26,7 @@ def build(hidden=(6,), output=LINEAR, cost="squared", *, seed=0, batch=5):
     net = Network(4, layers, SquaredError(CLASSES) if cost == "squared" else CrossEntropy(CLASSES))
     for attempt in range(100):
         rng = np.random.default_rng([seed, attempt])
-        parameters = net.initial(seed + attempt)
+        parameters = net.initial(seed + attempt, (0.5,))
         parameters = parameters.like(parameters.vector.astype(np.float64))
         for layer in layers:
             parameters[f"{layer.name}.bias"][:] = rng.normal(0.35, 0.2, layer.size)
@@ -40,13 +40,20 @@ def _clearance(net, parameters, x):
     """Distance of the nearest unit to where its wall begins or ends to hold it; also wants both kinds of units."""
     problem = net.problem(net.couplings(parameters), net.encode(parameters, x, POOL))
     backend = hopfield()
-    states = backend.settle(SettleRequest(problem, precision="float64", tolerance=1e-12, max_steps=5000)).states
+    states = backend.settle(
+        SettleRequest(problem, precision="float64", tolerance=1e-12, max_steps=5000)
+    ).states
     backend.close()
-    stiffness = np.repeat([layer.unit.stiffness for layer in net.layers], [layer.size for layer in net.layers])
+    stiffness = np.repeat(
+        [layer.unit.stiffness for layer in net.layers], [layer.size for layer in net.layers]
+    )
     aim = -problem.field(states) / stiffness
     low, high = problem.bounds
-    hidden = states[..., : net.spans[-1][0]]
-    if not 0.1 < np.mean((hidden > 0) & (hidden < 1)) < 0.95:
+    free = (states > low) & (states < high)
+    if (
+        not all(0.3 < free[..., slice(*span)].mean() < 0.95 for span in net.spans[:-1])
+        or free[..., slice(*net.spans[-1])].mean() < 0.3
+    ):
         return 0.0
     return min(np.abs(aim - low).min(), np.abs(aim - high).min())
 
@@ -78,6 +85,16 @@ def cosine(a, b):
 
 def error(a, b):
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+def free_cost(net, backend, parameters, x, labels):
+    """Return the mean cost of the mean free state; no nudged phase plays a part in it."""
+    problem = net.problem(net.couplings(parameters), net.encode(parameters, x, POOL))
+    found = backend.settle(
+        SettleRequest(problem, precision="float64", tolerance=1e-12, max_steps=5000)
+    )
+    outputs = found.mean()[:, slice(*net.spans[-1])]
+    return float(net.cost.values(parameters, outputs, labels).mean())
 
 
 def spin_network(hidden=3, replicas=1):

@@ -48,7 +48,10 @@ def test_the_one_before_is_kept(path):
         save(path, ARRAYS, {"epoch": epoch})
     assert load(path).data == {"epoch": 2}
     assert load(previous(path)).data == {"epoch": 1}
-    assert sorted(p.name for p in path.parent.iterdir()) == ["checkpoint.npz", "checkpoint.previous.npz"]
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        "checkpoint.npz",
+        "checkpoint.previous.npz",
+    ]
 
 
 def full_disk(*args, **kwargs):
@@ -63,7 +66,9 @@ def test_a_failed_write_leaves_a_good_checkpoint(path, monkeypatch, where):
         if where == "open":
             patch.setattr(Path, "open", full_disk)
         elif where == "write":
-            patch.setattr(checkpoint.np, "savez", lambda file, **arrays: file.write(b"half") and full_disk())
+            patch.setattr(
+                checkpoint.np, "savez", lambda file, **arrays: file.write(b"half") and full_disk()
+            )
         elif where == "flush":
             patch.setattr(checkpoint.os, "fsync", full_disk)
         else:
@@ -71,10 +76,17 @@ def test_a_failed_write_leaves_a_good_checkpoint(path, monkeypatch, where):
 
             def fail(self, target):
                 calls.append(target)
-                return full_disk() if len(calls) == (1 if where == "first rename" else 2) else rename(self, target)
+                return (
+                    full_disk()
+                    if len(calls) == (1 if where == "first rename" else 2)
+                    else rename(self, target)
+                )
 
             patch.setattr(Path, "replace", fail)
-        with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\); the last good one is kept"):
+        with pytest.raises(
+            CheckpointError,
+            match=r"cannot be written \(No space left on device\); the last good one is kept",
+        ):
             save(path, ARRAYS, {"epoch": 2})
     same(load(path), ARRAYS, {"epoch": 1})
     assert not list(path.parent.glob("*.new"))
@@ -154,7 +166,9 @@ def test_a_checksum_that_does_not_fit_is_found(path, monkeypatch):
         load(path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_no_changed_byte_changes_what_is_read(path, where, change):
     if not path.exists():

@@ -33,7 +33,9 @@ def test_slope_is_that_of_the_values(cost, parameters, outputs):
     for k in range(outputs):
         step = np.zeros(outputs)
         step[k] = 1e-6
-        numeric = (cost.values(parameters, s + step, LABELS) - cost.values(parameters, s - step, LABELS)) / 2e-6
+        numeric = (
+            cost.values(parameters, s + step, LABELS) - cost.values(parameters, s - step, LABELS)
+        ) / 2e-6
         np.testing.assert_allclose(slope[:, k], numeric, atol=1e-8)
 
 
@@ -68,7 +70,9 @@ def test_cross_entropy_is_the_negative_log_of_the_softmax():
     s = np.random.default_rng(1).normal(size=(4, 5))
     z = s @ p["readout.weight"] + p["readout.bias"]
     probabilities = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(cost.values(p, s, LABELS), -np.log(probabilities[np.arange(4), LABELS]))
+    np.testing.assert_allclose(
+        cost.values(p, s, LABELS), -np.log(probabilities[np.arange(4), LABELS])
+    )
     np.testing.assert_allclose(cost.scores(p, s), z)
     assert cost.nudge(np.ones(4), LABELS, (0, 5)) is None
 
@@ -96,4 +100,6 @@ def test_cross_entropy_trains_its_readout_by_the_mean_slope():
 
 def test_tangent_is_the_force_down_the_slope():
     slope, strength = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, -1.0])
-    np.testing.assert_allclose(tangent(slope, strength, (1, 3), 4).force, [[0, -0.5, -1, 0], [0, 3, 4, 0]])
+    np.testing.assert_allclose(
+        tangent(slope, strength, (1, 3), 4).force, [[0, -0.5, -1, 0], [0, 3, 4, 0]]
+    )

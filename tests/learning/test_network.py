@@ -58,7 +58,9 @@ def test_initial_values_fill_their_range_and_follow_the_seed():
     np.testing.assert_array_equal(p["h.bias"], 0)
     assert p.sha256() == net.initial(3, gains=(0.5, 2.0)).sha256()
     assert p.sha256() != net.initial(4, gains=(0.5, 2.0)).sha256()
-    np.testing.assert_array_equal(net.initial(3, gains=(0.5,)).vector, net.initial(3, gains=(0.5, 0.5)).vector)
+    np.testing.assert_array_equal(
+        net.initial(3, gains=(0.5,)).vector, net.initial(3, gains=(0.5, 0.5)).vector
+    )
     assert p.vector.dtype == np.float32
 
 

@@ -26,7 +26,9 @@ FACTORS = {"input-h.weight": 0.5, "h-o.weight": 2.0, "h.bias": 0.1, "o.bias": 0.
 
 def test_sgd_has_a_rate_for_each_layer_and_decays_weights_only():
     p, update_rates = start(), (0.5, 2.0)
-    o = Optimizer("sgd", 0.1, update_rates, bias_rate=0.1, momentum=0.6, decay=0.05, anneal="linear")
+    o = Optimizer(
+        "sgd", 0.1, update_rates, bias_rate=0.1, momentum=0.6, decay=0.05, anneal="linear"
+    )
     update = Update(o, p)
     theta = {name: p[name].copy() for name in p}
     v = {name: np.zeros_like(p[name]) for name in p}
@@ -93,6 +95,15 @@ def test_a_gradient_that_is_not_finite_changes_nothing(method, bad):
     assert update.num_steps == before[2]
 
 
+def test_parameters_that_run_away_are_said_while_they_are_finite():
+    p = start().like(np.zeros(26, np.float32))
+    update = Update(Optimizer("sgd", 1e6), p)
+    g = p.like(np.full(26, 1e15, np.float32))
+    with pytest.raises(DivergenceError, match="update 1 ran away: lower the learning rate"):
+        update.apply(g, 0.0)
+    assert np.isfinite(p.vector).all()
+
+
 @pytest.mark.parametrize("method", ["sgd", "adam"])
 def test_a_restored_update_goes_on_bit_for_bit(method):
     p, gs = start(), gradients(6)
@@ -116,7 +127,18 @@ def test_rates_are_none_or_one_for_each_matrix(rates):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"rate": -1.0}, {"rate": np.nan}, {"momentum": 1.0}, {"momentum": -0.1}, {"second": 1.0}, {"decay": -1.0}], ids=str
+    "bad",
+    [
+        {"rate": -1.0},
+        {"rate": np.nan},
+        {"rate": 1e7},
+        {"rate": np.inf},
+        {"momentum": 1.0},
+        {"momentum": -0.1},
+        {"second": 1.0},
+        {"decay": -1.0},
+    ],
+    ids=str,
 )
 def test_numbers_that_make_no_sense_are_refused(bad):
     with pytest.raises(ConfigError):

@@ -55,17 +55,31 @@ def automatic():
     opened.close()
 
 
-def trainer(backend, *, data=None, optimizer=None, path=None, identity=None, net=None, estimator=None, seed=3, **course):
+def trainer(
+    backend,
+    *,
+    data=None,
+    optimizer=None,
+    path=None,
+    identity=None,
+    net=None,
+    estimator=None,
+    seed=3,
+    **course,
+):
     return Trainer(
         net or network(), backend, data or blobs(), estimator=estimator or Estimator(),
-        optimizer=optimizer or Optimizer(rate=0.02), course=Course(**{"epochs": 3, "batch_size": 5} | course), seed=seed,
-        pool=POOL, path=path, identity=identity,
+        optimizer=optimizer or Optimizer(rate=0.02), seed=seed, pool=POOL, path=path, identity=identity,
+        course=Course(**{"epochs": 3, "batch_size": 5} | course),
     )  # fmt: skip
 
 
 def records(listened):
     """Epochs without what the clock says."""
-    return [{k: v for k, v in asdict(epoch).items() if k not in ("wall_s", "cpu_s")} for epoch in listened]
+    return [
+        {k: v for k, v in asdict(epoch).items() if k not in ("wall_s", "cpu_s")}
+        for epoch in listened
+    ]
 
 
 def test_learns(backend):
@@ -75,7 +89,9 @@ def test_learns(backend):
     assert epochs[-1].validation_accuracy > 0.9 > epochs[0].validation_accuracy
     assert epochs[-1].cost < 0.5 * epochs[0].cost
     test = blobs(seed=0)
-    assert (run.predict(test.x_validation) == test.y_validation).mean() == epochs[-1].validation_accuracy
+    assert (run.predict(test.x_validation) == test.y_validation).mean() == epochs[
+        -1
+    ].validation_accuracy
 
 
 def test_an_epoch_meets_every_sample_once_in_an_order_of_its_own(backend):
@@ -117,7 +133,11 @@ BATCHES = 15  # three epochs of five
 def reference(request, backend, automatic):
     """An uninterrupted run: the backend, its options, what it told and what it came to."""
     chosen = backend if request.param == "hopfield" else automatic
-    options = {"optimizer": Optimizer(rate=0.02, anneal="cosine", decay=1e-3), "renew_every": 4, "keep_best": True}
+    options = {
+        "optimizer": Optimizer(rate=0.02, anneal="cosine", decay=1e-3),
+        "renew_every": 4,
+        "keep_best": True,
+    }
     run, epochs = trainer(chosen, **options), []
     run.run(Listener(on_epoch=epochs.append))
     return chosen, options, run, records(epochs)
@@ -135,7 +155,13 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(reference, tmp_path,
         part = trainer(chosen, path=path, identity={"a": 1}, **options)
         if path.exists():
             assert part.resume() is None
-        assert not part.run(Listener(on_batch=count, on_epoch=epochs.append, should_stop=lambda stop=stop: done[0] >= stop))
+        assert not part.run(
+            Listener(
+                on_batch=count,
+                on_epoch=epochs.append,
+                should_stop=lambda stop=stop: done[0] >= stop,
+            )
+        )
         assert done[0] == stop
     last = trainer(chosen, path=path, identity={"a": 1}, **options)
     last.resume()
@@ -155,20 +181,36 @@ def test_resuming_a_finished_run_does_nothing(backend, tmp_path):
     run.run()
     again = trainer(backend, path=path, epochs=1)
     again.resume()
-    assert again.run(Listener(on_batch=lambda position, batches: pytest.fail("a batch was trained")))
+    assert again.run(
+        Listener(on_batch=lambda position, batches: pytest.fail("a batch was trained"))
+    )
     assert again.parameters.sha256() == run.parameters.sha256()
 
 
 def test_schedules_of_annealing_survive_a_checkpoint(tmp_path):
     net = Network(4, (Layer("h", 3, Spin()), Layer("o", 3, Spin())), SquaredError(3, 1, -1.0, 1.0))
-    options = {"net": net, "path": tmp_path / "c.npz", "epochs": 2, "data": blobs(train=10, validation=0)}
+    options = {
+        "net": net,
+        "path": tmp_path / "c.npz",
+        "epochs": 2,
+        "data": blobs(train=10, validation=0),
+    }
     digests = []
     for stop in (99, 1):
         done = [0]
-        run = trainer(exact(beta=0.7, draw=True), estimator=Estimator(reads=3, nudging=0.5), **options)
-        run.run(Listener(on_batch=lambda p, b, done=done: done.append(0), should_stop=lambda done=done, stop=stop: len(done) > stop))
+        run = trainer(
+            exact(beta=0.7, draw=True), estimator=Estimator(reads=3, nudging=0.5), **options
+        )
+        run.run(
+            Listener(
+                on_batch=lambda p, b, done=done: done.append(0),
+                should_stop=lambda done=done, stop=stop: len(done) > stop,
+            )
+        )
         if stop == 1:
-            run = trainer(exact(beta=0.7, draw=True), estimator=Estimator(reads=3, nudging=0.5), **options)
+            run = trainer(
+                exact(beta=0.7, draw=True), estimator=Estimator(reads=3, nudging=0.5), **options
+            )
             run.resume()
             assert run.position.schedule == Annealing((0.7,))
             run.run()
@@ -182,7 +224,9 @@ def test_resume_refuses_another_configuration_and_names_what_differs(backend, tm
     run.save()
     other = trainer(backend, path=path, identity={"learning.nudging": 0.2, "seed": 3, "new": 1})
     before = other.parameters.sha256()
-    with pytest.raises(CheckpointError, match=r"another learning.nudging, new, old: resume with the same"):
+    with pytest.raises(
+        CheckpointError, match=r"another learning.nudging, new, old: resume with the same"
+    ):
         other.resume()
     assert other.parameters.sha256() == before
 
@@ -202,7 +246,10 @@ def test_resume_from_the_one_before_says_what_was_wrong(backend, tmp_path):
 
 def test_checkpoints_inside_an_epoch_come_by_the_clock(backend, tmp_path, monkeypatch):
     for every, expected in ((0.0, 5 + 1), (1e9, 1)):
-        run, saves = trainer(backend, path=tmp_path / "c.npz", epochs=1, checkpoint_every_s=every), []
+        run, saves = (
+            trainer(backend, path=tmp_path / "c.npz", epochs=1, checkpoint_every_s=every),
+            [],
+        )
         save = run.save
         monkeypatch.setattr(run, "save", lambda save=save, saves=saves: (saves.append(0), save()))
         run.run()
@@ -235,7 +282,9 @@ def test_patience_stops_after_so_many_epochs_without_a_better_one(backend, monke
 
 def test_without_a_validation_part_patience_has_nothing_to_go_by(backend):
     epochs = []
-    trainer(backend, data=blobs(validation=0), epochs=4, patience=1).run(Listener(on_epoch=epochs.append))
+    trainer(backend, data=blobs(validation=0), epochs=4, patience=1).run(
+        Listener(on_epoch=epochs.append)
+    )
     assert len(epochs) == 4
 
 
@@ -254,16 +303,18 @@ def test_without_a_validation_part_the_last_parameters_are_the_result(backend):
     assert run.result() is run.parameters
 
 
-@pytest.mark.parametrize("rate", [1e4, 1e30, 3e38])
-@pytest.mark.parametrize("method", ["sgd", "adam"])
-def test_divergence_is_said_and_leaves_finite_parameters(backend, method, rate):
-    run = trainer(backend, optimizer=Optimizer(method, rate), epochs=20)
-    with pytest.raises(DivergenceError, match="lower the learning rate"):
+@pytest.mark.parametrize("rate", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_divergence_is_said_and_leaves_finite_parameters(backend, rate, momentum):
+    run = trainer(backend, optimizer=Optimizer("sgd", rate, momentum=momentum), epochs=20)
+    with pytest.raises(DivergenceError, match=r"lower .*the learning rate"):
         run.run()
     assert np.isfinite(run.parameters.vector).all()
 
 
-def test_schedules_are_found_once_for_samplers_and_anew_for_relaxing_machines(automatic, monkeypatch):
+def test_schedules_are_found_once_for_samplers_and_anew_for_relaxing_machines(
+    automatic, monkeypatch
+):
     asked = []
 
     def suggest(problem):
@@ -276,7 +327,9 @@ def test_schedules_are_found_once_for_samplers_and_anew_for_relaxing_machines(au
     assert len(asked) == 3  # before updates 0, 4 and 8 of 10
 
     sampler, asked_again = Counting(exact(beta=0.7)), []
-    sampler.suggest_schedule = lambda problem: asked_again.append(problem) or sampler.inner.suggest_schedule(problem)
+    sampler.suggest_schedule = lambda problem: (
+        asked_again.append(problem) or sampler.inner.suggest_schedule(problem)
+    )
     net = Network(4, (Layer("h", 3, Spin()), Layer("o", 3, Spin())), SquaredError(3, 1, -1.0, 1.0))
     trainer(sampler, net=net, renew_every=1, epochs=2, data=blobs(validation=0)).run()
     assert len(asked_again) == 1
@@ -286,7 +339,17 @@ def test_predictions_do_not_depend_on_their_batch(backend):
     net, data = network(), blobs(train=40)
     p = net.initial(0)
     found = [
-        predict(net, backend, p, data.x_train, estimator=Estimator(), schedule=None, seed=0, pool=POOL, batch=batch)
+        predict(
+            net,
+            backend,
+            p,
+            data.x_train,
+            estimator=Estimator(),
+            schedule=None,
+            seed=0,
+            pool=POOL,
+            batch=batch,
+        )
         for batch in (1, 7, 1000)
     ]
     np.testing.assert_array_equal(found[0], found[2])
@@ -300,7 +363,17 @@ def test_more_samples_per_batch_than_there_are_is_refused(backend):
     trainer(backend, batch_size=23)
 
 
-@pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_size": 0}, {"renew_every": 0}, {"evaluation_batch": 0}, {"patience": 0}], ids=str)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"renew_every": 0},
+        {"evaluation_batch": 0},
+        {"patience": 0},
+    ],
+    ids=str,
+)
 def test_a_course_that_makes_no_sense_is_refused(bad):
     with pytest.raises(ConfigError, match="at least 1"):
         Course(**bad)

@@ -22,7 +22,9 @@ def two_layers(largest, stiffness=1.0):
     """A linear net of two layers whose largest coupling is `largest`, in units of the stiffness."""
     J = np.random.default_rng(0).normal(size=(P, Q))
     J *= stiffness * largest / np.linalg.norm(J, 2)
-    layers = tuple(Layer(name, size, Amplitude(-INF, INF, stiffness)) for name, size in (("a", P), ("b", Q)))
+    layers = tuple(
+        Layer(name, size, Amplitude(-INF, INF, stiffness)) for name, size in (("a", P), ("b", Q))
+    )
     return Problem(layers, (Dense((0, P), (P, P + Q), J),), np.zeros((1, P + Q)))
 
 
@@ -34,11 +36,15 @@ def phase_space_map(problem, relaxation):
     layout = Layout.of(problem, relaxation.order)
     x, y = np.ascontiguousarray(basis[:, :n]), np.ascontiguousarray(basis[:, n:])
     b = 2 * n
-    batch = Batch(np.zeros((b, n)), np.zeros((0, n)), np.zeros(b), np.ones(b), np.zeros((0, 1)), x, y)
+    batch = Batch(
+        np.zeros((b, n)), np.zeros((0, n)), np.zeros(b), np.ones(b), np.zeros((0, 1)), x, y
+    )
     found = Found(np.empty((b, n)), np.zeros(b, np.int64), np.zeros(b), np.zeros(b, bool))
     synchronous = int(relaxation.order == "synchronous")
     how = Motion(grid.keep, grid.ramp, grid.kick, grid.drift, 0.0, synchronous, 0.0, 0.0, 0)
-    relax_tiles(0, -(-b // 16), layout.net._replace(w=layout.forces(problem, np.float64)), how, batch, found)
+    relax_tiles(
+        0, -(-b // 16), layout.net._replace(w=layout.forces(problem, np.float64)), how, batch, found
+    )
     if relaxation.damping[0] == INF:  # momenta are not carried: only positions count
         return found.states[:n].T
     return np.concatenate([found.states, batch.momentum], axis=1).T
@@ -61,7 +67,10 @@ def test_asynchronous_overrelaxation_is_the_best_there_is(largest, stiffness):
     assert plain == pytest.approx(largest**2, rel=1e-9)
     assert best < 0.9 * plain
     for other in (omega - 0.03, omega + 0.03):
-        assert radius(problem, Relaxation("asynchronous", float(np.sqrt(other)), (INF, INF))) > best + 1e-3
+        assert (
+            radius(problem, Relaxation("asynchronous", float(np.sqrt(other)), (INF, INF)))
+            > best + 1e-3
+        )
 
 
 @pytest.mark.parametrize("largest", [0.5, 0.8, 0.97])
@@ -87,7 +96,11 @@ def test_phase_space_contracts_by_the_damping_alone(order, damping):
 
 def boxed(seed=0, batch=4):
     rng = np.random.default_rng(seed)
-    layers = (Layer("a", 12, Amplitude(0, 1, 1.5)), Layer("b", 9, Amplitude(0, 1, 0.8)), Layer("c", 4, Amplitude(-INF, INF, 1.2)))
+    layers = (
+        Layer("a", 12, Amplitude(0, 1, 1.5)),
+        Layer("b", 9, Amplitude(0, 1, 0.8)),
+        Layer("c", 4, Amplitude(-INF, INF, 1.2)),
+    )
     couplings = (
         Dense((0, 12), (12, 21), rng.normal(size=(12, 9)) * 0.15),
         Dense((12, 21), (21, 25), rng.normal(size=(9, 4)) * 0.15),
@@ -98,7 +111,9 @@ def boxed(seed=0, batch=4):
 def exact_curvature(problem, state):
     low, high = problem.bounds
     free = (state > low) & (state < high)
-    k = np.repeat([layer.unit.stiffness for layer in problem.layers], [layer.size for layer in problem.layers])
+    k = np.repeat(
+        [layer.unit.stiffness for layer in problem.layers], [layer.size for layer in problem.layers]
+    )
     H = np.diag(k)
     for coupling in problem.couplings:
         H = H + coupling.field(np.eye(problem.n))
@@ -114,8 +129,8 @@ def test_smallest_curvature_is_that_of_the_units_off_their_walls():
     for state, exact in zip(states, each, strict=True):
         assert smallest_curvature(problem, state[None]) == pytest.approx(exact, abs=0.01)
     assert np.ptp(each) > 0.03
-    assert smallest_curvature(problem, states) == pytest.approx(min(each), abs=0.01)
-    assert smallest_curvature(problem, states, samples=1) == pytest.approx(each[0], abs=0.01)
+    assert smallest_curvature(problem, states) == pytest.approx(np.quantile(each, 0.25), abs=0.01)
+    assert smallest_curvature(problem, states, quantile=0) == pytest.approx(min(each), abs=0.01)
 
 
 def test_smallest_curvature_of_units_that_all_sit_at_walls_is_one():
@@ -130,9 +145,11 @@ def test_the_simulator_finds_the_curvature_at_the_free_state(order):
     backend = conjugate(order=order)
     try:
         found = backend.suggest_schedule(problem)
-        settled = backend.settle(SettleRequest(problem, tolerance=1e-8, max_steps=1000, precision="float64"))
+        settled = backend.settle(
+            SettleRequest(problem, tolerance=1e-8, max_steps=1000, precision="float64")
+        )
     finally:
         backend.close()
-    exact = min(exact_curvature(problem, state) for state in settled.states[:, 0])
+    exact = np.quantile([exact_curvature(problem, state) for state in settled.states[:16, 0]], 0.25)
     assert found.curvature == pytest.approx(exact, abs=0.02)
     assert found == critical(found.curvature, "asynchronous" if order == "auto" else order)

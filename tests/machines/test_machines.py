@@ -24,10 +24,14 @@ STIFFNESS = (1.0, 2.5, 0.8)
 def linear(seed=0, batch=2, stiffness=STIFFNESS):
     """A cycle of three layers without walls, its curvature well above 0."""
     rng = np.random.default_rng(seed)
-    layers = tuple(Layer(f"l{k}", s, Amplitude(-INF, INF, u)) for k, (s, u) in enumerate(zip(SIZES, stiffness, strict=True)))
+    layers = tuple(
+        Layer(f"l{k}", s, Amplitude(-INF, INF, u))
+        for k, (s, u) in enumerate(zip(SIZES, stiffness, strict=True))
+    )
     spans = ((0, 4), (4, 7), (7, 9))
     couplings = tuple(
-        Dense(spans[a], spans[b], rng.uniform(-0.25, 0.25, (SIZES[a], SIZES[b]))) for a, b in ((0, 1), (1, 2), (0, 2))
+        Dense(spans[a], spans[b], rng.uniform(-0.25, 0.25, (SIZES[a], SIZES[b])))
+        for a, b in ((0, 1), (1, 2), (0, 2))
     )
     return Problem(layers, couplings, rng.normal(size=(batch, 9)))
 
@@ -37,13 +41,17 @@ def hessian(problem):
 
 
 def stiffnesses(problem):
-    return np.repeat([layer.unit.stiffness for layer in problem.layers], [layer.size for layer in problem.layers])
+    return np.repeat(
+        [layer.unit.stiffness for layer in problem.layers], [layer.size for layer in problem.layers]
+    )
 
 
 def settle(machine, problem, **options):
     simulator = Simulator("machine", machine)
     try:
-        return simulator.settle(SettleRequest(problem, **{"precision": "float64", "tolerance": 0.0} | options))
+        return simulator.settle(
+            SettleRequest(problem, **{"precision": "float64", "tolerance": 0.0} | options)
+        )
     finally:
         simulator.close()
 
@@ -110,14 +118,20 @@ def test_every_machine_rests_where_the_energy_is_stationary(machine):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("machine", [Hopfield("asynchronous"), Conjugate(order="asynchronous")], ids=["hopfield", "conjugate"])
+@pytest.mark.parametrize(
+    "machine",
+    [Hopfield("asynchronous"), Conjugate(order="asynchronous")],
+    ids=["hopfield", "conjugate"],
+)
 def test_asynchronous_steps_never_raise_the_energy(machine, seed):
     rng = np.random.default_rng(seed)
     units = (Amplitude(0, 1), Amplitude(-0.5, 1.5, 2.0), Amplitude(0, 1, 0.7))
     layers = tuple(Layer(f"l{k}", 8, unit) for k, unit in enumerate(units))
     spans = ((0, 8), (8, 16), (16, 24))
     # strong enough for many valleys: synchronous steps would flip here
-    couplings = tuple(Dense(spans[a], spans[b], rng.normal(size=(8, 8))) for a, b in ((0, 1), (1, 2), (0, 2)))
+    couplings = tuple(
+        Dense(spans[a], spans[b], rng.normal(size=(8, 8))) for a, b in ((0, 1), (1, 2), (0, 2))
+    )
     problem = Problem(layers, couplings, rng.normal(size=(5, 24)))
     start = rng.uniform(0.1, 0.9, (5, 1, 24))
     trace = settle(machine, problem, initial=start, trace=True, max_steps=25).trace
@@ -144,7 +158,9 @@ class TestRamp:
         assert (grid.kick, grid.drift) == (0.8, 0.8)
 
     def test_is_off_while_nudged(self):
-        np.testing.assert_array_equal(self.machine.grid(self.machine.relaxation, 10, free=False).ramp, 0)
+        np.testing.assert_array_equal(
+            self.machine.grid(self.machine.relaxation, 10, free=False).ramp, 0
+        )
 
     @pytest.mark.parametrize("extra", [{"ramp": 2.0}, {"momentum": 1.0}])
     def test_and_random_momentum_act_in_the_free_phase_alone(self, extra):
@@ -152,7 +168,10 @@ class TestRamp:
         nothing = (LinearNudge(np.zeros_like(problem.fields)),)
         plain, special = Conjugate(damping=0.5, dt=0.8), Conjugate(damping=0.5, dt=0.8, **extra)
         for terms, same in (((), False), (nothing, True)):
-            a, b = (settle(machine, problem, terms=terms, max_steps=4).states for machine in (plain, special))
+            a, b = (
+                settle(machine, problem, terms=terms, max_steps=4).states
+                for machine in (plain, special)
+            )
             assert np.array_equal(a, b) is same
 
 
@@ -160,7 +179,9 @@ def test_random_momentum_has_its_standard_deviation_and_its_seed():
     problem = linear(batch=400)
     problem = problem.with_fields(np.zeros_like(problem.fields))
     machine = Conjugate(damping=1e-9, dt=1e-3, momentum=0.7)
-    found = settle(machine, problem, max_steps=1, seed=3)  # from rest at 0: x after one step is dt y
+    found = settle(
+        machine, problem, max_steps=1, seed=3
+    )  # from rest at 0: x after one step is dt y
     values = found.states.ravel() / 1e-3
     assert abs(values.std() / 0.7 - 1) < 5 / np.sqrt(2 * values.size)
     assert np.array_equal(settle(machine, problem, max_steps=1, seed=3).states, found.states)
@@ -193,7 +214,9 @@ def test_conjugate_refuses(bad):
         Conjugate(**bad)
 
 
-@pytest.mark.parametrize("bad", [{"update": "sideways"}, {"dt": 0.0}, {"dt": 2.0}, {"dt": np.nan}], ids=str)
+@pytest.mark.parametrize(
+    "bad", [{"update": "sideways"}, {"dt": 0.0}, {"dt": 2.0}, {"dt": np.nan}], ids=str
+)
 def test_hopfield_refuses(bad):
     with pytest.raises(ConfigError):
         Hopfield(**bad)
@@ -232,4 +255,6 @@ def test_critical_knows_no_curvature_beyond_its_bounds(order):
         a, b = critical(curvature, order), critical(used, order)
         assert (a.dt, a.damping, a.curvature) == (b.dt, b.damping, curvature)
     assert critical(1.0, order).damping == (INF, INF)
-    assert critical(1.0, order).dt == pytest.approx(np.sqrt(2 / (1 + 1)) if order == "asynchronous" else 1.0)
+    assert critical(1.0, order).dt == pytest.approx(
+        np.sqrt(2 / (1 + 1)) if order == "asynchronous" else 1.0
+    )

@@ -1,0 +1,173 @@
+"""One settle of a simulated machine: its arrays, its steps, and its trace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.backend import Equilibrium, Provenance, SettleRequest, Trace
+from isingeq.backends.layout import Folded, fold_terms
+from isingeq.couplings import Dense
+from isingeq.kernels.lanes import LANES
+from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
+from isingeq.problem import Problem
+from isingeq.schedule import Relaxation
+
+if TYPE_CHECKING:
+    from isingeq.backends.simulator import Simulator
+
+Floats = NDArray[np.floating]
+
+DTYPES = {"float32": np.float32, "float64": np.float64}
+
+
+class Settling:
+    """One settle under way: positions, momenta and what was measured."""
+
+    def __init__(self, simulator: Simulator, request: SettleRequest, schedule: Relaxation) -> None:
+        problem, machine = request.problem, simulator.machine
+        dtype = DTYPES[request.precision]
+        reads, rows = request.reads, problem.batch * request.reads
+        folded = fold_terms(problem, request.terms, dtype)
+        rng = np.random.default_rng(request.seed)
+        self.simulator, self.request, self.schedule = simulator, request, schedule
+        layout = simulator.layout(problem, schedule.order)
+        if machine.noise.weight > 0:
+            w = layout.forces(_perturbed(problem, machine.noise.weight, rng), dtype)
+        else:
+            w = simulator.forces(problem, layout, dtype)
+        self.net = layout.net._replace(
+            w=w, boxes=layout.net.boxes.astype(dtype), springy=folded.springy, frozen=folded.frozen
+        )
+        random = 0.0 if request.nudged else getattr(machine, "momentum", 0.0)
+        momentum = np.zeros((rows if request.trace or random > 0 else 0, problem.n), dtype)
+        if random > 0:
+            momentum += random * rng.standard_normal(momentum.shape)
+        springs = layout.net.boxes[folded.springy > 0, 0].astype(dtype)
+        self.batch = Batch(
+            fields=_per_read(problem.fields.astype(dtype, copy=False), reads),
+            force=_per_read(folded.force, reads),
+            spring=_per_read(folded.spring, reads),
+            ease=_per_read(
+                machine.ease(folded.spring / springs if springs.size else folded.spring), reads
+            ),
+            targets=_per_read(folded.targets, reads),
+            start=_start(request, folded, dtype),
+            momentum=momentum,
+        )
+        self.found = Found(
+            states=np.empty((rows, problem.n), dtype),
+            steps=np.zeros(rows, np.int64),
+            residual=np.zeros(rows, np.float64),
+            two_cycle=np.zeros(rows, np.bool_),
+        )
+        self.grid = machine.grid(schedule, request.max_steps, free=not request.nudged)
+
+    def steps_to(self, last: int, first: int = 0) -> None:
+        """Run the steps `first` … `last` − 1 on all samples."""
+        noise, grid = self.simulator.machine.noise, self.grid
+        motion = Motion(
+            keep=grid.keep[first:last],
+            ramp=grid.ramp[first:last],
+            kick=grid.kick,
+            drift=grid.drift,
+            tolerance=self.request.tolerance,
+            synchronous=int(self.schedule.order == "synchronous"),
+            force_noise=noise.force,
+            state_noise=noise.state,
+            seed=(self.request.seed + 7919 * first) % 2**62,
+        )
+        assert self.simulator.pool is not None
+        self.simulator.pool.split(
+            -(-len(self.found.steps) // LANES),
+            lambda a, b: relax_tiles(a, b, self.net, motion, self.batch, self.found),
+        )
+
+    def traced(self) -> Trace:
+        """Run step by step and write down energy, kinetic energy, residual and contraction."""
+        problem, request = self.request.problem, self.request
+        shape = (problem.batch, request.reads, problem.n)
+        rows = []
+        found, total = self.found, np.zeros_like(self.found.steps)
+        low, high = problem.bounds
+        before = np.broadcast_to(np.clip(0.0, low, high), found.states.shape)
+        for step in range(request.max_steps):
+            if step or request.initial is not None:
+                before = self.batch.start
+            self.steps_to(step + 1, step)
+            total += found.steps
+            at = Equilibrium(
+                request, found.states.reshape(shape).copy(), Provenance("", "simulated", 0)
+            )
+            kinetic = 0.5 * (self.batch.momentum.astype(np.float64) ** 2).sum(axis=1)
+            rows.append((at.energies.mean(axis=1), kinetic.reshape(shape[:2]).mean(axis=1),
+                         found.residual.reshape(shape[:2]).max(axis=1), self._contraction(before, step)))  # fmt: skip
+            self.batch = self.batch._replace(start=found.states.copy())
+            if (found.steps == 0).all():
+                break
+        found.steps[:] = total
+        return Trace(*(np.array(column) for column in zip(*rows, strict=True)))
+
+    def _contraction(self, before: Floats, step: int) -> Floats:
+        """Return −ln |det| of the step per degree of freedom: γ dt with momentum, the map's own without."""
+        problem = self.request.problem
+        if self.grid.keep[step] > 0:
+            return np.full(problem.batch, -np.log(self.grid.keep[step]))
+        low, high = problem.bounds
+        sizes, net = [layer.size for layer in problem.layers], self.net
+        springy, held = (np.repeat(flags > 0, sizes) for flags in (net.springy, net.frozen))
+        stiffness = np.repeat(net.boxes[:, 0].astype(np.float64), sizes)
+        out = np.empty(problem.batch)
+        coupling = np.zeros((problem.n, problem.n))
+        if self.schedule.order == "synchronous":
+            for kind in problem.couplings:
+                coupling += kind.field(np.eye(problem.n))
+        for sample in range(problem.batch):
+            row = sample * self.request.reads
+            free = (before[row] > low) & (before[row] < high) & ~held
+            pull = (
+                self.grid.kick
+                * self.grid.drift
+                * np.where(springy, self.batch.ease[row], 1)
+                / stiffness
+            )
+            stiffened = stiffness + springy * self.batch.spring[row] + self.grid.ramp[step]
+            matrix = np.diag(1 - pull * stiffened) - pull[:, None] * coupling
+            out[sample] = -np.linalg.slogdet(matrix[np.ix_(free, free)])[1] / max(1, free.sum())
+        return out
+
+
+def _perturbed(problem: Problem, sigma: float, rng: np.random.Generator) -> Problem:
+    """Return the problem with every coupling J (1 + sigma ξ), the same in both directions."""
+    couplings = []
+    for coupling in problem.couplings:
+        assert isinstance(coupling, Dense)
+        couplings.append(
+            replace(coupling, J=coupling.J * (1 + sigma * rng.standard_normal(coupling.J.shape)))
+        )
+    return replace(problem, couplings=tuple(couplings))
+
+
+def _start(request: SettleRequest, folded: Folded, dtype: type) -> Floats:
+    """Return where each read starts (b·r, n), clamped units at their values; (0, n) for the machine's own start."""
+    problem = request.problem
+    rows = problem.batch * request.reads
+    if request.initial is None and folded.held is None:
+        return np.zeros((0, problem.n), dtype)
+    if request.initial is None:
+        low, high = problem.bounds
+        start = np.broadcast_to(np.clip(0.0, low, high), (rows, problem.n))
+    else:
+        start = request.initial.reshape(rows, problem.n)
+    if folded.held is not None:
+        clamped = np.repeat(folded.frozen.astype(bool), [layer.size for layer in problem.layers])
+        start = np.where(clamped, _per_read(folded.held, request.reads), start)
+    return np.ascontiguousarray(start, dtype)
+
+
+def _per_read(rows: Floats, reads: int) -> Floats:
+    """Return rows (b, …) as (b·r, …)."""
+    return np.repeat(rows, reads, axis=0) if reads > 1 else rows
