@@ -68,7 +68,7 @@ def test_debug_shows_the_traceback_too(isingeq):
 def test_divergence_is_one_line_and_leaves_a_folder_without_a_result(isingeq, tmp_path):
     ended = isingeq(
         "train", "blobs.toml", "--quiet", "--out", "run",
-        "--set", "learning.optimizer=sgd", "--set", "learning.rate=1e30",
+        "--set", "learning.optimizer=sgd", "--set", "learning.rate=1e6",
     )  # fmt: skip
     assert ended.code in (3, 6)
     assert ended.err.startswith("error: ")
