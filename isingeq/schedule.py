@@ -4,8 +4,9 @@ A solver may ask a backend for a fresh one per problem. A trainer asks once and 
 answer depends on it (annealers): a schedule that follows the weights would hide their size.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,11 @@ class Annealing:
         return Annealing((*leg[::-1], *leg[1:]))
 
     @property
+    def summary(self) -> str:
+        """The schedule in a few words."""
+        return f"{len(self.betas)} sweeps, beta {self.betas[0]:.3g} to {self.betas[-1]:.3g}"
+
+    @property
     def array(self) -> NDArray[np.float64]:
         """The betas as an array (sweeps,)."""
         return np.asarray(self.betas, dtype=np.float64)
@@ -78,5 +84,33 @@ class Relaxation:
     damping: tuple[float, float]
     curvature: float | None = None
 
+    @property
+    def summary(self) -> str:
+        """The schedule in a few words."""
+        return f"{self.order}, dt {self.dt:.3g}, damping {self.damping[0]:.3g}"
+
 
 Schedule = Annealing | Relaxation
+
+
+def schedule_data(schedule: Schedule | None) -> dict[str, object] | None:
+    """Return a schedule as plain data that JSON can hold."""
+    return None if schedule is None else {"kind": type(schedule).__name__, **asdict(schedule)}
+
+
+def schedule_from(data: Mapping[str, Any] | None) -> Schedule | None:
+    """Return the schedule that `schedule_data` wrote down.
+
+    Raises:
+        ConfigError: a kind that is not known here.
+    """
+    if data is None:
+        return None
+    kinds = {kind.__name__: kind for kind in (Annealing, Relaxation)}
+    if data.get("kind") not in kinds:
+        raise ConfigError(
+            f"schedule of kind {data.get('kind')!r} is not known; there are {', '.join(kinds)}"
+        )
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
+    found: Schedule = kinds[data["kind"]](**fields)
+    return found

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from isingeq.errors import ConfigError
+
 Floats = NDArray[np.floating]
 
 
@@ -31,6 +33,9 @@ class Pool:
     """A fixed number of threads that share work cut into contiguous pieces."""
 
     def __init__(self, threads: int = 1) -> None:
+        """Start the threads; raises ConfigError for fewer than 1."""
+        if threads < 1:
+            raise ConfigError(f"threads {threads} must be at least 1")
         self.threads = threads
         keep_freed_memory()
         self._limits = threadpool_limits(limits=1)

@@ -13,6 +13,10 @@ Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
 
+WIDE = 0.01
+"""Residual from which a 2-cycle is looked for: one that flips by less passes for a state that is not settled."""
+
+
 class Net(NamedTuple):
     """A layered network as arrays.
 
@@ -278,5 +282,9 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
             if p.lanes[lane] > 0.0:
                 found.steps[tile * LANES + lane] = motion.keep.size
                 found.residual[tile * LANES + lane] = p.lanes[LANES + lane]
-        if motion.synchronous and motion.keep[motion.keep.size - 1] == 0.0:
+        if (
+            motion.synchronous
+            and motion.keep[motion.keep.size - 1] == 0.0
+            and p.lanes[LANES : 2 * LANES].max() > WIDE
+        ):
             _find_cycles(p, net, motion, spare, tile, found)

@@ -219,8 +219,8 @@ def _settle_nudged(
     strengths, coefficients = estimator.phases()
     units = network.spans[-1]
     phases = len(strengths)
-    fields = free.request.problem.fields[part]
-    problem = free.request.problem.with_fields(fields).repeated(phases)
+    fields = free.request.problem.fields
+    problem = free.request.problem.with_fields(fields[np.tile(part, phases)])
     per_sample = np.repeat(strengths, len(part)).astype(np.result_type(strengths, fields.dtype))
     outputs = chosen(estimator, free)[part][:, slice(*units)]
     tiled_labels = np.tile(labels[part], phases)

@@ -41,8 +41,8 @@ class Tally:
         if step.free is not None and step.free.steps is not None:
             self.free_steps += float(step.free.steps.mean()) * batch
         if step.nudged is not None and step.nudged.steps is not None:
-            self.nudged_steps += float(step.nudged.steps.mean()) * batch
-            self.num_nudged += batch
+            self.nudged_steps += float(step.nudged.steps.sum()) / step.nudged.steps.shape[1]
+            self.num_nudged += len(step.nudged.steps)
 
 
 @dataclass(frozen=True, slots=True)

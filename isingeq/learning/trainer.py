@@ -24,7 +24,7 @@ from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.progress import Epoch, Position, Tally
-from isingeq.schedule import Annealing, Relaxation, Schedule
+from isingeq.schedule import Schedule, schedule_data, schedule_from
 
 
 class Split(Protocol):
@@ -223,7 +223,7 @@ class Trainer:
             weight_rms=float(np.sqrt(np.mean(self.parameters.vector.astype(np.float64) ** 2))),
             wall_s=wall_s,
             cpu_s=cpu_s,
-            schedule=_describe(p.schedule),
+            schedule="none" if p.schedule is None else p.schedule.summary,
         )
         p.epoch, p.batch, p.tally = p.epoch + 1, 0, Tally()
         return epoch
@@ -249,7 +249,7 @@ class Trainer:
         data = {
             "identity": self.identity,
             "position": {k: v for k, v in asdict(p).items() if k != "schedule"},
-            "schedule": _schedule_data(p.schedule),
+            "schedule": schedule_data(p.schedule),
         }
         arrays = {
             "parameters": self.parameters.vector,
@@ -285,7 +285,7 @@ class Trainer:
         )
         position = dict(found.data["position"])  # type: ignore[call-overload]
         position["tally"] = Tally(**position["tally"])
-        self.position = Position(**position, schedule=_schedule_from(found.data["schedule"]))
+        self.position = Position(**position, schedule=schedule_from(found.data["schedule"]))
         return found.warning
 
 
@@ -314,26 +314,3 @@ def predict(
 def _settle_seed(seed: int, update: int) -> int:
     """Return the seed of the settles of one update."""
     return int(np.random.SeedSequence([seed, 2, update]).generate_state(1, np.uint32)[0])
-
-
-def _schedule_data(schedule: Schedule | None) -> dict[str, object] | None:
-    return None if schedule is None else {"kind": type(schedule).__name__, **asdict(schedule)}
-
-
-def _schedule_from(data: object) -> Schedule | None:
-    if data is None:
-        return None
-    fields = dict(data)  # type: ignore[call-overload]
-    if fields.pop("kind") == "Annealing":
-        return Annealing(tuple(fields["betas"]))
-    fields["damping"] = tuple(fields["damping"])
-    return Relaxation(**fields)
-
-
-def _describe(schedule: Schedule | None) -> str:
-    """Return a schedule in a few words."""
-    if isinstance(schedule, Annealing):
-        return f"{len(schedule.betas)} sweeps, beta {schedule.betas[0]:.3g} to {schedule.betas[-1]:.3g}"
-    if isinstance(schedule, Relaxation):
-        return f"{schedule.order}, dt {schedule.dt:.3g}, damping {schedule.damping[0]:.3g}"
-    return "none"

@@ -17,7 +17,8 @@ class Noise:
     Attributes:
         force: standard deviation added to the force on every unit, fresh at every step.
         state: standard deviation added to every position after every step, walls kept.
-        weight: relative standard deviation of every coupling, J (1 + weight ξ), drawn once per settle.
+        weight: relative standard deviation of every coupling, J (1 + weight ξ), drawn once per settle; residuals are
+            then those of the couplings drawn.
     """
 
     force: float = 0.0

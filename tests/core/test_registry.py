@@ -3,7 +3,7 @@
 from importlib.metadata import EntryPoint
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isingeq import registry
@@ -16,6 +16,7 @@ WORD = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,8}", fullmatch=True).filter(
 VALUE = st.from_regex(r"[A-Za-z0-9_.,:/-]{0,8}", fullmatch=True)
 
 
+@settings(derandomize=True)
 @given(WORD, VALUE, st.dictionaries(WORD, VALUE, max_size=4))
 def test_a_spec_parses_into_what_it_was_made_of(name, argument, options):
     if argument.startswith("//"):

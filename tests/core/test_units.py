@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isingeq.errors import ProblemError
@@ -70,6 +70,7 @@ def test_only_an_amplitude_without_walls_is_smooth():
     assert not Spin().smooth
 
 
+@settings(derandomize=True)
 @given(st.integers(max_value=0))
 def test_a_layer_has_units(size):
     with pytest.raises(ProblemError, match="at least 1"):

@@ -10,7 +10,7 @@ from isingeq.kernels.pool import Pool
 POOLS = {threads: Pool(threads) for threads in (1, 2, 3)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(derandomize=True, max_examples=40, deadline=None)
 @given(st.sampled_from([1, 2, 3]), st.integers(0, 30))
 def test_pieces_cover_the_work_once(threads, count):
     done = np.zeros(count, int)
