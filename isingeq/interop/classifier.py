@@ -130,17 +130,15 @@ class EPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         """
         if self.patience is not None and not self.validation_fraction > 0:
             raise ConfigError("patience needs samples to watch: set validation_fraction above 0")
-        X, y = validate_data(self, X, y, dtype=np.float32, order="C")
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        seeds = check_random_state(self.random_state)
-        given = isinstance(self.random_state, Integral)
-        self._seed = int(self.random_state) if given else int(seeds.randint(2**31))  # type: ignore[arg-type]
-        parts = self._split(X, labels.astype(np.int64))
+        x, targets = validate_data(self, X, y, dtype=np.float32, order="C")
+        check_classification_targets(targets)
+        self.classes_, labels = np.unique(targets, return_inverse=True)
+        self._seed = _seed(self.random_state)
+        parts = self._split(x, labels.astype(np.int64))
         history: list[Epoch] = []
         with closing(open_backend(self.backend)) as backend, closing(Pool(self.threads)) as pool:
             trainer = Trainer(
-                self._network(X.shape[1]),
+                self._network(x.shape[1]),
                 backend,
                 parts,
                 estimator=self._estimator,
@@ -163,10 +161,10 @@ class EPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the label (b,) of each row of features X (b, f)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+        x = validate_data(self, X, dtype=np.float32, order="C", reset=False)
         with closing(open_backend(self.backend)) as backend, closing(Pool(self.threads)) as pool:
             codes = predict(
-                self.network_, backend, self.parameters_, X,
+                self.network_, backend, self.parameters_, x,
                 estimator=self._estimator, schedule=self.schedule_, seed=self._seed, pool=pool,
             )  # fmt: skip
         return np.asarray(self.classes_[codes])
@@ -174,12 +172,8 @@ class EPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
     @property
     def _estimator(self) -> Estimator:
         return Estimator(
-            method=self.method,
-            nudging=self.nudging,
-            free_steps=self.free_steps,
-            nudged_steps=self.nudged_steps,
-            reads=self.reads,
-        )
+            self.method, self.nudging, reads=self.reads, free_steps=self.free_steps, nudged_steps=self.nudged_steps
+        )  # fmt: skip
 
     def _network(self, inputs: int) -> Network:
         """Return the network between the features and the classes."""
@@ -197,3 +191,9 @@ class EPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
             x, labels, test_size=self.validation_fraction, stratify=labels, random_state=self._seed
         )  # fmt: skip
         return _Parts(x, labels, x_validation, y_validation)
+
+
+def _seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return a whole number as it is, so that a trainer of the same seed does the same; else draw one."""
+    seeds = check_random_state(random_state)
+    return int(random_state) if isinstance(random_state, Integral) else int(seeds.randint(2**31))

@@ -22,6 +22,10 @@ from isingeq.learning.parameters import Parameters
 from isingeq.schedule import Schedule
 
 
+NOISE = 1e-6
+"""Share of the whole gradient below which a block counts as 0: units at walls have none, differences have rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One array of parameters, audited.
@@ -107,14 +111,15 @@ def audit(
         else:
             sure = _gradient(plain, network, reference, exact, x64, labels, seed, None, pool)
             against = f"equilibrium propagation on {reference.name}"
-    blocks = tuple(
-        _compare(name, ours[name].ravel()[at], sure[name].ravel()[at])
-        for name, at in chosen.items()
-    )
     whole = [
         np.concatenate([g[name].ravel()[at] for name, at in chosen.items()]) for g in (ours, sure)
     ]
-    return Audit(blocks, _compare("", *whole).cosine, against, estimator.nudging)
+    nothing = NOISE * float(np.linalg.norm(whole[1]))
+    blocks = tuple(
+        _compare(name, ours[name].ravel()[at], sure[name].ravel()[at], nothing)
+        for name, at in chosen.items()
+    )
+    return Audit(blocks, _compare("", *whole, 0.0).cosine, against, estimator.nudging)
 
 
 def _choose(
@@ -181,12 +186,15 @@ def _expected_cost(
     return float((weights * values).sum(axis=1).mean())
 
 
-def _compare(name: str, ours: Floats, sure: Floats) -> Block:
-    size = float(np.linalg.norm(sure))
-    product = float(np.linalg.norm(ours)) * size
+def _compare(name: str, ours: Floats, sure: Floats, nothing: float) -> Block:
+    """Compare two gradients over the same entries; both below `nothing` agree that there is none."""
+    size, own = float(np.linalg.norm(sure)), float(np.linalg.norm(ours))
+    if max(size, own) <= nothing:
+        return Block(name, 1.0, 0.0, len(sure))
+    product = own * size
     return Block(
         name,
-        cosine=float(ours @ sure) / product if product > 0 else float(size == np.linalg.norm(ours)),
-        relative_error=float(np.linalg.norm(ours - sure)) / size if size > 0 else float("nan"),
+        cosine=float(ours @ sure) / product if product > 0 else 0.0,
+        relative_error=float(np.linalg.norm(ours - sure)) / size if size > 0 else float("inf"),
         num_compared=len(sure),
     )

@@ -41,7 +41,11 @@ class Optimizer:
     weight_limit: float | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in ("sgd", "adam") or self.anneal not in ("constant", "linear", "cosine"):
+        if self.method not in ("sgd", "adam") or self.anneal not in (
+            "constant",
+            "linear",
+            "cosine",
+        ):
             raise ConfigError(
                 f"optimizer {self.method!r} must be sgd or adam, anneal {self.anneal!r} constant, linear or cosine"
             )

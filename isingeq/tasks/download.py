@@ -24,6 +24,7 @@ def download(name: str, *, files: Mapping[str, str], mirrors: tuple[str, ...], r
     # Imported here: most data sets never need the network.
     import pooch
 
+    pooch.get_logger().setLevel("WARNING")  # what it says by itself would break --quiet
     folder = Path(pooch.os_cache("isingeq")) / name
     for file, md5 in files.items():
         failures: list[Exception] = []

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from isingeq.backends.annealing import neal
+from isingeq.backends.exact import exact
+from isingeq.backends.null import null
+from isingeq.backends.simulator import conjugate, hopfield
+from isingeq.errors import CapabilityError
+from isingeq.kernels.pool import Pool
+from isingeq.learning.audit import audit
+from isingeq.learning.cost import SquaredError
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.network import Network
+from isingeq.units import Amplitude, Layer, Spin
+
+RNG = np.random.default_rng(8)
+X, LABELS = RNG.random((4, 6)).astype(np.float32), RNG.integers(0, 3, 4)
+SMOOTH = Network(
+    6, (Layer("h", 7, Amplitude()), Layer("o", 3, Amplitude(-np.inf, np.inf))), SquaredError(3)
+)
+SPINS = Network(6, (Layer("h", 4, Spin()), Layer("o", 3, Spin())), SquaredError(3, low=-1))
+
+
+def audited(backend, network, *, reference=None, **options):
+    return audit(
+        network, backend, network.initial(2), X, LABELS,
+        estimator=Estimator(**options), reference=reference, seed=0, entries=6, pool=Pool(1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", [hopfield, conjugate])
+def test_fixed_points_agree_with_finite_differences_in_every_block(backend):
+    found = audited(backend(), SMOOTH, nudging=1e-3)
+    assert [block.name for block in found.blocks] == list(dict(SMOOTH.shapes))
+    for block in found.blocks:
+        assert block.cosine > 0.999999
+        assert block.relative_error < 1e-4
+    assert found.reference.startswith("finite differences")
+
+
+def test_a_large_nudging_shows():
+    found = audited(hopfield(), SMOOTH, nudging=0.9, method="positive")
+    assert max(block.relative_error for block in found.blocks) > 0.05
+
+
+def test_boltzmann_agrees_with_the_expected_cost_at_the_stated_beta_and_no_other():
+    right = audited(exact(beta=0.7), SPINS, reference=exact(beta=0.7), nudging=1e-3)
+    assert right.cosine > 0.99999
+    assert max(block.relative_error for block in right.blocks) < 1e-3
+    wrong = audited(exact(beta=0.9), SPINS, reference=exact(beta=0.7), nudging=1e-3)
+    assert max(block.relative_error for block in wrong.blocks) > 0.05
+
+
+def test_a_ground_state_machine_is_given_a_direction_against_the_enumeration():
+    found = audited(neal(sweeps=20), SPINS, reference=exact(beta=1.5), nudging=1.0, reads=20)
+    assert "equilibrium propagation on exact" in found.reference
+    assert 0.2 < found.cosine <= 1
+
+
+def test_without_a_gradient_there_is_no_audit():
+    with pytest.raises(CapabilityError, match="no gradient"):
+        audited(neal(), SPINS)
+    with pytest.raises(CapabilityError, match="no gradient"):
+        audited(null(), SPINS, reference=exact())
