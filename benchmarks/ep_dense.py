@@ -133,7 +133,8 @@ def main() -> None:
                         r = rows[-1]
                         print(
                             f"{peer:10s} batch {batch:4d} {op:11s} cosine {same:.7f}  "
-                            f"ours {r['ours_ms']:.4f}  peer {r['peer_ms']:.4f} ms per example  ratio {r['ratio_min']:.1f} (min) {r['ratio_median']:.1f} (median)",
+                            f"ours {r['ours_ms']:.4f}  peer {r['peer_ms']:.4f} ms per example  "
+                            f"ratio {r['ratio_min']:.1f} (min) {r['ratio_median']:.1f} (median)",
                             flush=True,
                         )
     summary = {

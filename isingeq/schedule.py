@@ -4,7 +4,7 @@ A solver may ask a backend for a fresh one per problem. A trainer asks once and 
 answer depends on it (annealers): a schedule that follows the weights would hide their size.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -106,11 +106,10 @@ def schedule_from(data: Mapping[str, Any] | None) -> Schedule | None:
     """
     if data is None:
         return None
-    kinds = {kind.__name__: kind for kind in (Annealing, Relaxation)}
+    kinds: dict[str, Callable[..., Schedule]] = {k.__name__: k for k in (Annealing, Relaxation)}
     if data.get("kind") not in kinds:
         raise ConfigError(
             f"schedule of kind {data.get('kind')!r} is not known; there are {', '.join(kinds)}"
         )
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
-    found: Schedule = kinds[data["kind"]](**fields)
-    return found
+    return kinds[data["kind"]](**fields)

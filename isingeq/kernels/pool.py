@@ -65,6 +65,7 @@ class Pool:
         return out
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads and give BLAS back the ones it had."""
         if self._executor is not None:
             self._executor.shutdown()
+        self._limits.restore_original_limits()

@@ -21,7 +21,6 @@ from isingeq.learning.network import Network
 from isingeq.learning.parameters import Parameters
 from isingeq.schedule import Schedule
 
-
 NOISE = 1e-6
 """Share of the whole gradient below which a block counts as 0: units at walls have none, differences have rounding."""
 
@@ -119,7 +118,7 @@ def audit(
         _compare(name, ours[name].ravel()[at], sure[name].ravel()[at], nothing)
         for name, at in chosen.items()
     )
-    return Audit(blocks, _compare("", *whole, 0.0).cosine, against, estimator.nudging)
+    return Audit(blocks, _compare("", whole[0], whole[1], 0.0).cosine, against, estimator.nudging)
 
 
 def _choose(

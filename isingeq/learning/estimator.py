@@ -155,15 +155,15 @@ def estimate(
             "the cost is no longer finite: lower the learning rate or the initial gains"
         )
     correct = int((network.predict(parameters, states) == labels).sum())
-    out.vector[:] = 0
-    network.cost.explicit(parameters, outputs, labels, out)
     part = np.arange(len(x))
     if estimator.skip_correct:
         part = np.flatnonzero(
             np.abs(network.cost.slope(parameters, outputs, labels)).max(axis=1) > 0
         )
     nudged = None
-    if part.size:
+    if not part.size:
+        out.vector[:] = 0
+    else:
         nudged, coefficients = _settle_nudged(
             estimator,
             network,
@@ -182,6 +182,7 @@ def estimate(
             signs = np.concatenate([signs, rest_signs[:, part]])
         inputs = encoded.inputs if part.size == len(x) else Inputs(x[part])
         network.contrast(couplings, inputs, states, signs, out, pool)
+    network.cost.explicit(parameters, outputs, labels, out)
     return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -269,7 +269,7 @@ class Trainer:
         """
         assert self.path is not None
         found = checkpoint.load(self.path)
-        theirs = cast(dict[str, object], found.data["identity"])
+        theirs = cast(Mapping[str, object], found.data["identity"])
         if theirs != self.identity:
             changed = sorted(
                 k for k in {*theirs, *self.identity} if theirs.get(k) != self.identity.get(k)
@@ -283,9 +283,12 @@ class Trainer:
         self.update.restore(
             {k: np.asarray(found.arrays[k]) for k in ("first", "second", "num_steps")}
         )
-        position = dict(found.data["position"])  # type: ignore[call-overload]
+        position = dict(cast(Mapping[str, Any], found.data["position"]))
         position["tally"] = Tally(**position["tally"])
-        self.position = Position(**position, schedule=schedule_from(found.data["schedule"]))
+        self.position = Position(
+            **position,
+            schedule=schedule_from(cast(Mapping[str, Any] | None, found.data["schedule"])),
+        )
         return found.warning
 
 

@@ -16,7 +16,8 @@ from isingeq.registry import names
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("isingeq", "drivers", "firmware_models", "calibration")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-EVERY = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
+OTHERS = ("tests", "benchmarks", "examples", "docs")
+EVERY = sorted([*SOURCES, *(path for folder in OTHERS for path in (ROOT / folder).rglob("*.py"))])
 MOST_LINES = 400
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "tools"}
 
