@@ -32,20 +32,19 @@ class Settling:
         dtype = DTYPES[request.precision]
         reads, rows = request.reads, problem.batch * request.reads
         folded = fold_terms(problem, request.terms, dtype)
-        rng = np.random.default_rng(request.seed)
         self.simulator, self.request, self.schedule = simulator, request, schedule
         layout = simulator.layout(problem, schedule.order)
-        if machine.noise.weight > 0:
+        random = 0.0 if request.nudged else getattr(machine, "momentum", 0.0)
+        momentum = np.zeros((rows if request.trace or random > 0 else 0, problem.n), dtype)
+        if machine.noise.weight > 0 or random > 0:
+            rng = np.random.default_rng(request.seed)
             w = layout.forces(_perturbed(problem, machine.noise.weight, rng), dtype)
+            momentum += random * rng.standard_normal(momentum.shape)
         else:
             w = simulator.forces(problem, layout, dtype)
         self.net = layout.net._replace(
             w=w, boxes=layout.net.boxes.astype(dtype), springy=folded.springy, frozen=folded.frozen
         )
-        random = 0.0 if request.nudged else getattr(machine, "momentum", 0.0)
-        momentum = np.zeros((rows if request.trace or random > 0 else 0, problem.n), dtype)
-        if random > 0:
-            momentum += random * rng.standard_normal(momentum.shape)
         springs = layout.net.boxes[folded.springy > 0, 0].astype(dtype)
         self.batch = Batch(
             fields=_per_read(problem.fields.astype(dtype, copy=False), reads),
@@ -84,6 +83,7 @@ class Settling:
         self.simulator.pool.split(
             -(-len(self.found.steps) // LANES),
             lambda a, b: relax_tiles(a, b, self.net, motion, self.batch, self.found),
+            least=4,
         )
 
     def traced(self) -> Trace:

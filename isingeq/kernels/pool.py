@@ -39,18 +39,25 @@ class Pool:
         self.threads = threads
         keep_freed_memory()
         self._limits = threadpool_limits(limits=1)
-        self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._executor = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
-    def split(self, count: int, work: Callable[[int, int], None]) -> None:
-        """Call `work(first, last)` on pieces that together cover 0 … count − 1, each on its own thread."""
-        pieces = min(self.threads, count)
+    def split(self, count: int, work: Callable[[int, int], None], *, least: int = 1) -> None:
+        """Call `work(first, last)` on pieces that together cover 0 … count − 1, each on its own thread.
+
+        Args:
+            count: of what there is to do.
+            work: does one piece.
+            least: size of a piece below which waking a thread costs more than it gains.
+        """
+        pieces = min(self.threads, count // least)
         if self._executor is None or pieces < 2:
             work(0, count)
             return
         ends = np.linspace(0, count, pieces + 1).astype(int).tolist()
-        futures = [self._executor.submit(work, a, b) for a, b in pairwise(ends)]
-        for future in futures:
-            future.result()
+        others = [self._executor.submit(work, a, b) for a, b in pairwise(ends[1:])]
+        work(0, ends[1])
+        for other in others:
+            other.result()
 
     def product(self, a: Floats, b: Floats, out: Floats | None = None) -> Floats:
         """Return a @ b, the rows of `a` split over the threads."""
@@ -61,7 +68,7 @@ class Pool:
         def piece(first: int, last: int) -> None:
             np.matmul(a[first:last], b, out=target[first:last])
 
-        self.split(a.shape[0], piece)
+        self.split(a.shape[0], piece, least=32)
         return out
 
     def close(self) -> None:

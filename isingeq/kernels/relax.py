@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from isingeq.kernels.lanes import LANES, relax_layer
 from isingeq.kernels.noise import normal
+from isingeq.kernels.turn import from_panel, to_panel
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
@@ -119,7 +120,7 @@ class Found(NamedTuple):
 @njit(cache=True)
 def _load(p, tile, net, batch):  # type: ignore[no-untyped-def]
     """Fill the panels with the samples of a tile; the last sample fills up the last tile."""
-    _to_panel(p.h, batch.fields, tile, -1.0)
+    to_panel(p.h, batch.fields, tile, -1.0)
     last = batch.fields.shape[0] - 1
     for lane in range(LANES):
         s = min(tile * LANES + lane, last)
@@ -135,37 +136,16 @@ def _load(p, tile, net, batch):  # type: ignore[no-untyped-def]
                             batch.spring[s] * batch.targets[s, k]
                         )
     if batch.start.shape[0]:
-        _to_panel(p.x, batch.start, tile, 1.0)
+        to_panel(p.x, batch.start, tile, 1.0)
     else:
         for layer in range(net.sizes.size):
             first, end = net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES
             p.x[first:end] = min(max(net.boxes[layer, 1], 0.0), net.boxes[layer, 2])
     if batch.momentum.shape[0]:
-        _to_panel(p.y, batch.momentum, tile, 1.0)
+        to_panel(p.y, batch.momentum, tile, 1.0)
     else:
         p.y[:] = 0.0
     p.lanes[:LANES] = 1.0
-
-
-@njit(cache=True, boundscheck=False)
-def _to_panel(panel, rows, tile, sign):  # type: ignore[no-untyped-def]
-    """Turn rows of samples (b, n) into a panel, times `sign`."""
-    b, n = rows.shape
-    factor = panel.dtype.type(sign)
-    for lane in range(LANES):
-        row = rows[min(tile * LANES + lane, b - 1)]
-        for i in range(n):
-            panel[i * LANES + lane] = factor * row[i]
-
-
-@njit(cache=True, boundscheck=False)
-def _from_panel(panel, rows, tile):  # type: ignore[no-untyped-def]
-    """Turn a panel back into rows of samples (b, n)."""
-    b, n = rows.shape
-    for lane in range(min(LANES, b - tile * LANES)):
-        row = rows[tile * LANES + lane]
-        for i in range(n):
-            row[i] = panel[i * LANES + lane]
 
 
 @njit(cache=True)
@@ -270,9 +250,9 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
                         found.residual[s] = p.lanes[LANES + lane]
             if running == 0:
                 break
-        _from_panel(p.x, found.states, tile)
+        from_panel(p.x, found.states, tile)
         if batch.momentum.shape[0]:
-            _from_panel(p.y, batch.momentum, tile)
+            from_panel(p.y, batch.momentum, tile)
         if running == 0:
             continue
         if motion.force_noise > 0.0:

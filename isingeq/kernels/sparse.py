@@ -149,5 +149,5 @@ def _product(
     out: Floats | None = None,
 ) -> Floats:
     result = np.empty((rows, dense.shape[1]), dense.dtype) if out is None else out
-    pool.split(rows, lambda first, last: _rows(first, last, *entries, dense, result))
+    pool.split(rows, lambda first, last: _rows(first, last, *entries, dense, result), least=64)
     return result

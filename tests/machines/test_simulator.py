@@ -172,8 +172,9 @@ def test_without_momentum_the_contraction_is_that_of_the_map(machine, terms):
     ids=["hopfield", "conjugate"],
 )
 def test_threads_change_nothing(machine, precision):
+    # 12 tiles: enough for each thread to get some
     asked = SettleRequest(
-        problem(batch=49), precision=precision, terms=(spring(49),), tolerance=1e-4
+        problem(batch=177), precision=precision, terms=(spring(177),), tolerance=1e-4
     )
     one, two = settle(machine, asked), settle(machine, asked, threads=2)
     for part in ("states", "residual", "steps", "two_cycle"):
