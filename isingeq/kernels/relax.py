@@ -118,8 +118,8 @@ class Found(NamedTuple):
 
 
 @njit(cache=True)
-def _load(p, tile, net, batch):  # type: ignore[no-untyped-def]
-    """Fill the panels with the samples of a tile; the last sample fills up the last tile."""
+def _load(p, tile, net, batch, moving):  # type: ignore[no-untyped-def]
+    """Fill the panels with the samples of a tile; momenta only where there is any motion to carry them."""
     to_panel(p.h, batch.fields, tile, -1.0)
     last = batch.fields.shape[0] - 1
     for lane in range(LANES):
@@ -143,7 +143,7 @@ def _load(p, tile, net, batch):  # type: ignore[no-untyped-def]
             p.x[first:end] = min(max(net.boxes[layer, 1], 0.0), net.boxes[layer, 2])
     if batch.momentum.shape[0]:
         to_panel(p.y, batch.momentum, tile, 1.0)
-    else:
+    elif moving:
         p.y[:] = 0.0
     p.lanes[:LANES] = 1.0
 
@@ -223,8 +223,9 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
     )  # fmt: skip
     spare = np.empty(size, kind)
     restless = motion.force_noise > 0.0 or motion.state_noise > 0.0
+    moving = motion.keep.max() > 0.0 or motion.ramp.max() > 0.0
     for tile in range(first, last):
-        _load(p, tile, net, batch)
+        _load(p, tile, net, batch, moving)
         if motion.force_noise > 0.0:
             spare[:] = p.h
         running = LANES
