@@ -30,7 +30,7 @@ from isingeq.learning.cost import Labels, tangent
 from isingeq.learning.network import Encoded, Network
 from isingeq.learning.parameters import Parameters
 from isingeq.schedule import Schedule
-from isingeq.terms import Clamp, QuadraticNudge, Term
+from isingeq.terms import Clamp, Term
 
 Method = Literal["centred", "positive", "negative", "holomorphic", "coupled", "backprop"]
 Reads = Literal["mean", "best"]
@@ -223,21 +223,19 @@ def _settle_nudged(
     fields = free.request.problem.fields
     problem = free.request.problem.with_fields(fields[np.tile(part, phases)])
     per_sample = np.repeat(strengths, len(part)).astype(np.result_type(strengths, fields.dtype))
-    outputs = chosen(estimator, free)[part][:, slice(*units)]
-    tiled_labels = np.tile(labels[part], phases)
-    slope = np.tile(network.cost.slope(parameters, outputs, labels[part]), (phases, 1))
-    term: Term | None
-    if estimator.method == "coupled":
-        held = np.zeros((len(problem.fields), network.n), fields.dtype)
-        held[:, slice(*units)] = np.tile(outputs, (phases, 1)) - per_sample[:, None] * slope
-        mask = np.zeros(network.n, np.bool_)
-        mask[slice(*units)] = True
-        term = Clamp(mask, held)
-    else:
-        term = network.cost.nudge(per_sample, tiled_labels, units)
-        if term is None or (
-            isinstance(term, QuadraticNudge) and QuadraticNudge not in backend.capabilities.terms
-        ):
+    term: Term | None = None
+    if estimator.method != "coupled":
+        term = network.cost.nudge(per_sample, np.tile(labels[part], phases), units)
+    if term is None or type(term) not in backend.capabilities.terms:
+        outputs = chosen(estimator, free)[part][:, slice(*units)]
+        slope = np.tile(network.cost.slope(parameters, outputs, labels[part]), (phases, 1))
+        if estimator.method == "coupled":
+            held = np.zeros((len(problem.fields), network.n), fields.dtype)
+            held[:, slice(*units)] = np.tile(outputs, (phases, 1)) - per_sample[:, None] * slope
+            mask = np.zeros(network.n, np.bool_)
+            mask[slice(*units)] = True
+            term = Clamp(mask, held)
+        else:
             term = tangent(slope, per_sample, units, network.n)
     start = None
     if backend.capabilities.warm_start:
