@@ -25,11 +25,11 @@ def test_digits_reach_98_percent(tmp_path):
     assert np.mean(seeds) >= 0.98
 
 
-def test_digits_come_within_a_point_of_backprop(tmp_path):
+def test_digits_come_within_two_points_of_backprop(tmp_path):
     equilibrium = outcome("digits", tmp_path / "ep")
     backprop = outcome("digits", tmp_path / "bp", **{"learning.estimator": "backprop"})
     assert backprop["test_accuracy"] > 0.97
-    assert equilibrium["test_accuracy"] > backprop["test_accuracy"] - 0.01
+    assert equilibrium["test_accuracy"] > backprop["test_accuracy"] - 0.02
 
 
 def test_spins_learn_digits_by_annealing(tmp_path):
