@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from isingeq.backends.layout import Folded, fold_terms
 from isingeq.couplings import Dense
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
+from isingeq.machines.conjugate import Conjugate
+from isingeq.machines.hopfield import Hopfield
+from isingeq.machines.machine import Grid
 from isingeq.problem import Problem
 from isingeq.schedule import Relaxation
 
@@ -63,7 +67,7 @@ class Settling:
             residual=np.zeros(rows, np.float64),
             two_cycle=np.zeros(rows, np.bool_),
         )
-        self.grid = machine.grid(schedule, request.max_steps, free=not request.nudged)
+        self.grid = _grid(machine, schedule, request.max_steps, not request.nudged)
 
     def steps_to(self, last: int, first: int = 0) -> None:
         """Run the steps `first` … `last` − 1 on all samples."""
@@ -138,6 +142,12 @@ class Settling:
             matrix = np.diag(1 - pull * stiffened) - pull[:, None] * coupling
             out[sample] = -np.linalg.slogdet(matrix[np.ix_(free, free)])[1] / max(1, free.sum())
         return out
+
+
+@functools.lru_cache(maxsize=64)
+def _grid(machine: Hopfield | Conjugate, schedule: Relaxation, steps: int, free: bool) -> Grid:
+    """Return the coefficients of a settle, which a training asks for again and again."""
+    return machine.grid(schedule, steps, free=free)
 
 
 def _perturbed(problem: Problem, sigma: float, rng: np.random.Generator) -> Problem:

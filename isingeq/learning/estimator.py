@@ -220,8 +220,9 @@ def _settle_nudged(
     strengths, coefficients = estimator.phases()
     units = network.spans[-1]
     phases = len(strengths)
+    rows = np.tile(part, phases)
     fields = free.request.problem.fields
-    problem = free.request.problem.with_fields(fields[np.tile(part, phases)])
+    problem = free.request.problem.with_fields(fields[rows])
     per_sample = np.repeat(strengths, len(part)).astype(np.result_type(strengths, fields.dtype))
     term: Term | None = None
     if estimator.method != "coupled":
@@ -239,14 +240,8 @@ def _settle_nudged(
             term = tangent(slope, per_sample, units, network.n)
     start = None
     if backend.capabilities.warm_start:
-        start = (
-            free.states[part]
-            if estimator.select == "mean"
-            else chosen(estimator, free)[part][:, None]
-        )
-        start = np.tile(
-            np.broadcast_to(start, (len(part), estimator.reads, network.n)), (phases, 1, 1)
-        )
+        start = free.states if estimator.select == "mean" else chosen(estimator, free)[:, None]
+        start = np.broadcast_to(start[rows], (len(rows), estimator.reads, network.n))
     complex_phases = np.iscomplexobj(strengths)
     if complex_phases and not backend.capabilities.complex_nudging:
         raise CapabilityError(
