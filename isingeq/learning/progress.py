@@ -23,7 +23,8 @@ class Tally:
     settles: int = 0
 
     def add(self, step: Step, tolerance: float) -> None:
-        """Add one batch; a state counts as unsettled when its residual is above the tolerance."""
+        """Add one batch; unsettled is a residual above the tolerance, or above 1e-3 where all steps are run."""
+        limit = tolerance or 1e-3
         batch = step.num_samples
         self.samples += batch
         self.cost += step.cost * batch
@@ -34,7 +35,7 @@ class Tally:
                 continue
             self.settles += equilibrium.states.shape[0] * equilibrium.states.shape[1]
             if equilibrium.residual is not None:
-                self.num_unsettled += int((equilibrium.residual > max(tolerance, 1e-3)).sum())
+                self.num_unsettled += int((equilibrium.residual > limit).sum())
                 self.residual = max(self.residual, float(equilibrium.residual.max()))
             if equilibrium.two_cycle is not None:
                 self.num_two_cycles += int(equilibrium.two_cycle.sum())
@@ -57,7 +58,7 @@ class Epoch:
         mean_free_steps: per sample.
         mean_nudged_steps: per sample that was nudged.
         max_residual: largest.
-        unsettled_fraction: share of settles whose residual stayed above the tolerance.
+        unsettled_fraction: share of settles whose residual stayed above the tolerance (1e-3 where that is 0).
         num_two_cycles: settles found flipping between two states.
         num_clipped: input fields cut.
         settles: samples settled, all phases counted.
