@@ -57,6 +57,7 @@ class Capabilities:
         split_invariant: the same numbers for any batch split and thread count.
         complex_nudging: takes complex nudging strengths (holomorphic equilibrium propagation).
         traces: can return a trace.
+        concurrent: settles of the same couplings may run in several threads at once.
     """
 
     units: frozenset[str]
@@ -73,6 +74,7 @@ class Capabilities:
     split_invariant: bool = True
     complex_nudging: bool = False
     traces: bool = False
+    concurrent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

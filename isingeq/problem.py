@@ -8,6 +8,7 @@ Couplings are shared by the whole batch; fields differ per sample.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,8 @@ class Problem:
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """First unit and one past the last, per layer."""
-        ends = np.cumsum([layer.size for layer in self.layers]).tolist()
-        return tuple(zip([0, *ends[:-1]], ends, strict=True))
+        ends = list(accumulate((layer.size for layer in self.layers), initial=0))
+        return tuple(pairwise(ends))
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -146,22 +147,28 @@ class Problem:
             ProblemError: a state is NaN or outside.
         """
         slack = 1e-6
-        for layer, (first, last) in zip(self.layers, self.spans, strict=True):
-            part = (
-                states[..., first:last]
-                if mask is None
-                else states[..., first:last][..., mask[first:last]]
-            )
-            if part.size == 0:
-                continue
-            low, high = layer.unit.low, layer.unit.high
-            if not (
+        for (low, high), (first, last) in self._walls:
+            part = states.reshape(-1, self.n)[:, first:last]
+            if mask is not None:
+                part = part[:, mask[first:last]]
+            if part.size and not (
                 low - slack * (1 + abs(low)) <= part.min()
                 and part.max() <= high + slack * (1 + abs(high))
             ):
                 raise ProblemError(
-                    f"{what} of layer {layer.name!r} are NaN or outside [{low:g}, {high:g}]: bring them inside first"
+                    f"{what} of units {first} to {last - 1} are NaN or outside [{low:g}, {high:g}]: "
+                    "bring them inside first"
                 )
+
+    @cached_property
+    def _walls(self) -> list[tuple[tuple[float, float], tuple[int, int]]]:
+        """Return walls and the run of units that share them, layer after layer."""
+        runs = groupby(
+            zip(self.layers, self.spans, strict=True),
+            lambda pair: (pair[0].unit.low, pair[0].unit.high),
+        )
+        ends = ((walls, [span for _, span in run]) for walls, run in runs)
+        return [(walls, (spans[0][0], spans[-1][1])) for walls, spans in ends]
 
     def repeated(self, times: int) -> "Problem":
         """Return the problem with its batch repeated: samples 0..b−1, then again, `times` in all."""

@@ -71,6 +71,7 @@ class Simulator:
             split_invariant=not noisy,
             complex_nudging=rests,
             traces=True,
+            concurrent=True,
         )
 
     def suggest_schedule(self, problem: Problem) -> Relaxation:

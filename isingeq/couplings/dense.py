@@ -61,7 +61,8 @@ class Dense:
     def moments(self, states: Floats, weights: Floats) -> Floats:
         """Return Σ_b weights_b a_bp b_bq, states (b, n), weights (b,), shape (p, q)."""
         a, b = states[:, slice(*self.a)], states[:, slice(*self.b)]
-        return (a * weights[:, None]).T @ b
+        w = weights[:, None]
+        return (a * w).T @ b if a.shape[1] < b.shape[1] else a.T @ (b * w)
 
     def edges(self) -> EdgeList:
         """Return (i, j, J), each (m = p·q,), with i < j."""

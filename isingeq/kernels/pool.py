@@ -7,6 +7,7 @@ samples are split over the pool instead.
 import ctypes
 import functools
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -18,6 +19,15 @@ from threadpoolctl import threadpool_limits
 from isingeq.errors import ConfigError
 
 Floats = NDArray[np.floating]
+
+
+class _Piece(threading.local):
+    """Whether this thread is at work on a piece, whose own pieces it then does itself."""
+
+    under_way = False
+
+
+_piece = _Piece()
 
 
 @functools.cache
@@ -44,18 +54,28 @@ class Pool:
     def split(self, count: int, work: Callable[[int, int], None], *, least: int = 1) -> None:
         """Call `work(first, last)` on pieces that together cover 0 … count − 1, each on its own thread.
 
+        Work that splits itself in turn, on any pool, stays on its thread: the others are busy.
+
         Args:
             count: of what there is to do.
             work: does one piece.
             least: size of a piece below which waking a thread costs more than it gains.
         """
         pieces = min(self.threads, count // least)
-        if self._executor is None or pieces < 2:
+        if self._executor is None or pieces < 2 or _piece.under_way:
             work(0, count)
             return
+
+        def piece(first: int, last: int) -> None:
+            _piece.under_way = True
+            try:
+                work(first, last)
+            finally:
+                _piece.under_way = False
+
         ends = np.linspace(0, count, pieces + 1).astype(int).tolist()
-        others = [self._executor.submit(work, a, b) for a, b in pairwise(ends[1:])]
-        work(0, ends[1])
+        others = [self._executor.submit(piece, a, b) for a, b in pairwise(ends[1:])]
+        piece(0, ends[1])
         for other in others:
             other.result()
 

@@ -85,18 +85,21 @@ def _rows(first, last, starts, columns, values, dense, out):  # type: ignore[no-
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
-def _by_rows(x, num):  # type: ignore[no-untyped-def]
-    """Return the entries of x (b, k) other than 0, row by row: starts, columns, values."""
+def _by_rows(x, most):  # type: ignore[no-untyped-def]
+    """Return the entries of x (b, k) other than 0, row by row: starts, columns, values; None beyond `most`."""
     starts = np.empty(x.shape[0] + 1, np.int64)
-    columns, values = np.empty(num + 1, np.int32), np.empty(num + 1, x.dtype)
+    room = most + x.shape[1] + 1
+    columns, values = np.empty(room, np.int32), np.empty(room, x.dtype)
     e = 0
     for r in range(x.shape[0]):
         starts[r] = e
         for c in range(x.shape[1]):
             columns[e], values[e] = c, x[r, c]
             e += x[r, c] != 0
+        if e > most:
+            return None
     starts[x.shape[0]] = e
-    return starts, columns[:num], values[:num]
+    return starts, columns[:e], values[:e]
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
@@ -121,10 +124,7 @@ class Inputs:
 
     def __init__(self, x: Floats) -> None:
         self.x = x
-        count = np.count_nonzero(x)
-        self._entries = (
-            _by_rows(x, count) if count <= WORTH * x.size and x.flags.c_contiguous else None
-        )
+        self._entries = _by_rows(x, int(WORTH * x.size)) if x.flags.c_contiguous else None
 
     def times(self, dense: Floats, pool: Pool) -> Floats:
         """Return x @ dense, dense (k, p), shape (b, p)."""

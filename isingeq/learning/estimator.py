@@ -109,18 +109,10 @@ class Step:
 
 
 def estimate(
-    estimator: Estimator,
-    network: Network,
-    backend: Backend,
-    parameters: Parameters,
-    x: Floats,
-    labels: Labels,
-    *,
-    seed: int,
-    schedule: Schedule | None,
-    pool: Pool,
-    out: Parameters,
-) -> Step:
+    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
+    *, seed: int, schedule: Schedule | None, pool: Pool, out: Parameters,
+    couplings: tuple[Coupling, ...] | None = None,
+) -> Step:  # fmt: skip
     """Return the gradient of the mean cost of a batch, from two settle calls.
 
     Args:
@@ -134,6 +126,7 @@ def estimate(
         schedule: of both settle calls.
         pool: threads for the products outside the backend.
         out: gradient, overwritten.
+        couplings: of the network at these parameters, where they are at hand.
 
     Raises:
         DivergenceError: the cost is no longer finite.
@@ -141,7 +134,7 @@ def estimate(
     if estimator.method == "backprop":
         gradient, cost, correct = backprop(network, parameters, x, labels, pool=pool, out=out)
         return Step(gradient, len(x), cost, correct)
-    couplings = network.couplings(parameters)
+    couplings = couplings or network.couplings(parameters)
     encoded = network.encode(parameters, x, pool)
     free = settle_free(
         estimator, network, backend, couplings, encoded, seed=seed, schedule=schedule
@@ -220,13 +213,13 @@ def _settle_nudged(
     strengths, coefficients = estimator.phases()
     units = network.spans[-1]
     phases = len(strengths)
-    rows = np.tile(part, phases)
+    rows = np.concatenate([part] * phases)
     fields = free.request.problem.fields
     problem = free.request.problem.with_fields(fields[rows])
     per_sample = np.repeat(strengths, len(part)).astype(np.result_type(strengths, fields.dtype))
     term: Term | None = None
     if estimator.method != "coupled":
-        term = network.cost.nudge(per_sample, np.tile(labels[part], phases), units)
+        term = network.cost.nudge(per_sample, labels[rows], units)
     if term is None or type(term) not in backend.capabilities.terms:
         outputs = chosen(estimator, free)[part][:, slice(*units)]
         slope = np.tile(network.cost.slope(parameters, outputs, labels[part]), (phases, 1))

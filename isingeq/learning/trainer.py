@@ -19,11 +19,12 @@ from isingeq.kernels.pool import Pool
 from isingeq.learning import checkpoint
 from isingeq.learning.backprop import forward
 from isingeq.learning.cost import Labels
-from isingeq.learning.estimator import Estimator, chosen, estimate, may_renew, settle_free
+from isingeq.learning.estimator import Estimator, chosen, may_renew, settle_free
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.progress import Epoch, Position, Tally
+from isingeq.learning.shares import estimate_in_shares
 from isingeq.schedule import Schedule, schedule_data, schedule_from
 
 
@@ -170,14 +171,14 @@ class Trainer:
     def _train_batch(self, order: NDArray[np.int64]) -> None:
         p = self.position
         part = order[p.batch * self.course.batch_size : (p.batch + 1) * self.course.batch_size]
-        x, labels = self.data.x_train[part], self.data.y_train[part]
-        self._renew_schedule(x, self.parameters)
-        step = estimate(
-            self.estimator, self.network, self.backend, self.parameters, x, labels,
+        self._renew_schedule(self.data.x_train[part[:64]], self.parameters)
+        steps = estimate_in_shares(
+            self.estimator, self.network, self.backend, self.parameters, self.data.x_train, self.data.y_train, part,
             seed=_settle_seed(self.seed, p.update), schedule=p.schedule, pool=self.pool, out=self.gradient,
         )  # fmt: skip
-        self.update.apply(step.gradient, p.update / (self.course.epochs * self.num_batches))
-        p.tally.add(step, self.estimator.tolerance)
+        self.update.apply(self.gradient, p.update / (self.course.epochs * self.num_batches))
+        for step in steps:
+            p.tally.add(step, self.estimator.tolerance)
         p.batch += 1
         p.update += 1
 

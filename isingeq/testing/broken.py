@@ -4,6 +4,7 @@ Each stands between a request and a sound plain backend and spoils one thing tha
 wrong. `BROKEN` names them; `tests/conformance` says which checks catch which.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -59,6 +60,18 @@ class Broken:
     def close(self) -> None:
         """Close the sound backend."""
         self.sound.close()
+
+
+def settles_what_came_last() -> Fault:
+    """Keeps the request at hand in one place, so that a second thread changes it under the first."""
+    at_hand: list[SettleRequest] = []
+
+    def fault(sound: Backend, request: SettleRequest) -> Equilibrium:
+        at_hand[:] = [request]
+        time.sleep(0.002)
+        return _as_if(sound, request, at_hand[0])
+
+    return fault
 
 
 def wrong_sign_of_couplings(sound: Backend, request: SettleRequest) -> Equilibrium:
@@ -326,6 +339,7 @@ BROKEN: dict[str, Callable[[], Backend]] = {
     "anneals from scratch": lambda: Broken(PlainAnnealer(), ignores_initial),
     "changes initial": lambda: Broken(PlainRelaxation(), changes_initial),
     "overwrites earlier answers": lambda: Broken(PlainRelaxation(), overwrites_earlier_answers()),
+    "settles what came last": lambda: Broken(PlainRelaxation(), settles_what_came_last()),
     "mixes up rows": lambda: Broken(PlainRelaxation(), mixes_up_rows),
     "averages over the batch": lambda: Broken(PlainRelaxation(), averages_over_the_batch),
     "caches equal rows": lambda: Broken(PlainSampler(), caches_equal_rows),

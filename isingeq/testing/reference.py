@@ -48,6 +48,7 @@ RELAXES = Capabilities(
     terms=TERMS,
     complex_nudging=True,
     traces=True,
+    concurrent=True,
 )
 
 

@@ -89,6 +89,9 @@ CAUGHT = {
         "earlier_answers_stay",
         "quadratic_nudge_pulls_outputs_to_their_targets",
     },
+    "settles what came last": {
+        "settles_side_by_side_give_what_they_give_alone",
+    },
     "mixes up rows": {
         "trace_has_its_shapes",
         "fixed_points_are_stationary",

@@ -191,7 +191,7 @@ def test_a_start_of_another_shape(shape):
 def test_a_start_outside_the_box(bad):
     start = np.full((B, 1, N), 0.5)
     start[1, 0, 1] = bad
-    refuse(ProblemError, "initial states of layer 'a'", asked=request(initial=start))
+    refuse(ProblemError, "initial states of units", asked=request(initial=start))
 
 
 def test_a_start_anywhere_where_there_are_no_walls():
@@ -199,7 +199,7 @@ def test_a_start_anywhere_where_there_are_no_walls():
     start[:, :, 2:] = 1e6
     check_request("box", ALL, request(initial=start))
     start[0, 0, 4] = np.nan
-    refuse(ProblemError, "initial states of layer 'b'", asked=request(initial=start))
+    refuse(ProblemError, "initial states of units", asked=request(initial=start))
 
 
 def test_a_start_beyond_the_wall_by_a_rounding_is_taken():
@@ -253,7 +253,7 @@ def test_a_clamp_outside_the_box_counts_on_clamped_units_only():
     values[0, 1] = 1.5
     held = Clamp(np.array([True, True, False, False, False]), values)
     free = Clamp(np.array([True, False, False, False, False]), values)
-    refuse(ProblemError, "clamped values of layer 'a'", asked=request(terms=(held,)))
+    refuse(ProblemError, "clamped values of units", asked=request(terms=(held,)))
     check_request("box", ALL, request(terms=(free,)))
 
 

@@ -1,5 +1,7 @@
 """The pool covers its work once, whatever the number of threads."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,6 +30,26 @@ def test_an_error_in_a_thread_comes_out():
 
     with pytest.raises(RuntimeError, match="in 0"):
         POOLS[2].split(8, work)
+
+
+def test_work_that_splits_itself_stays_on_its_thread():
+    """Pieces inside pieces, over the same pool and over another, neither wait for a thread nor take one."""
+    seen = []
+
+    def inner(first, last):
+        seen.append((threading.get_ident(), first, last))
+
+    def outer(first, last):
+        me = threading.get_ident()
+        POOLS[2].split(8, inner)
+        POOLS[3].split(6, inner)
+        assert [s for s in seen if s[0] == me] == [(me, 0, 8), (me, 0, 6)]
+
+    POOLS[2].split(2, outer)
+    assert len(seen) == 4
+    pieces = []
+    POOLS[2].split(8, lambda first, last: pieces.append((first, last)))
+    assert sorted(pieces) == [(0, 4), (4, 8)]
 
 
 def test_products_are_split_by_rows():

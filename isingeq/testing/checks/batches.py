@@ -1,4 +1,6 @@
-"""Samples of a batch do not touch each other."""
+"""Samples of a batch do not touch each other, nor do settles side by side."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -24,6 +26,24 @@ def check_the_first_rows_alone_give_what_they_give_in_a_batch(backend: Backend) 
                 np.array_equal(alone.states, whole.states[:rows]),
                 f"the first {rows} of {problem.batch} rows ({kind}) differ when settled alone",
             )
+
+
+def check_settles_side_by_side_give_what_they_give_alone(backend: Backend) -> None:
+    """Concurrent: settles of the same couplings in two threads give the very same numbers as one by one."""
+    c = backend.capabilities
+    if not c.concurrent:
+        raise NotApplicable("not concurrent")
+    problem = instances.make(c, instances.kinds(c)[0])
+    schedule = backend.suggest_schedule(problem)
+    turned = problem.with_fields(problem.fields[::-1].copy())
+    requests = [SettleRequest(p, schedule=schedule, seed=8) for p in (problem, turned)] * 4
+    alone = [backend.settle(request).states for request in requests]
+    with ThreadPoolExecutor(2) as threads:
+        together = [answer.states for answer in threads.map(backend.settle, requests)]
+    expect(
+        all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True)),
+        "two settles at the same time give other states than one after the other",
+    )
 
 
 def check_every_row_alone_keeps_the_claim(backend: Backend) -> None:
