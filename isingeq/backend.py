@@ -109,15 +109,21 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """One settle step by step, each array (steps, b): energies of the total F.
+    """One settle step by step, each array (steps, b): energies of the total F, mean over reads.
 
-    `contraction` is −ln |det ∂(next)/∂(now)| per phase-space step and unit, averaged over units off the walls.
+    Attributes:
+        energy: of the states as they would be read out.
+        kinetic: energy of the momenta; None where there are none.
+        residual: largest over reads; None where residuals have no meaning.
+        contraction: −ln |det ∂(next)/∂(now)| per phase-space step and unit, averaged over units off the walls.
+        details: what else the machine shows, by name: best energy so far, amplitudes, error variables, acceptance.
     """
 
     energy: Floats
-    kinetic: Floats
-    residual: Floats
-    contraction: Floats
+    kinetic: Floats | None = None
+    residual: Floats | None = None
+    contraction: Floats | None = None
+    details: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -90,7 +90,39 @@ class Relaxation:
         return f"{self.order}, dt {self.dt:.3g}, damping {self.damping[0]:.3g}"
 
 
-Schedule = Annealing | Relaxation
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """How a driven machine is brought through its bifurcation: pump and feedback, each on a straight line.
+
+    Attributes:
+        sweeps: steps in which every unit moves once.
+        dt: time step, in units of the machine's own time.
+        pump: at the first and at the last step: bifurcation parameter, pump or injection of the machine.
+        feedback: strength of the couplings at the first and at the last step, a factor on J and h.
+    """
+
+    sweeps: int
+    dt: float
+    pump: tuple[float, float]
+    feedback: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        values = (self.dt, *self.pump, *self.feedback)
+        if self.sweeps < 1 or not self.dt > 0 or not np.isfinite(values).all():
+            raise ConfigError(
+                f"a drive needs sweeps >= 1, dt > 0 and finite pump and feedback, got {self}"
+            )
+
+    @property
+    def summary(self) -> str:
+        """The schedule in a few words."""
+        return (
+            f"{self.sweeps} sweeps, dt {self.dt:.3g}, pump {self.pump[0]:.3g} to {self.pump[1]:.3g}, "
+            f"feedback {self.feedback[0]:.3g} to {self.feedback[1]:.3g}"
+        )
+
+
+Schedule = Annealing | Relaxation | Drive
 
 
 def schedule_data(schedule: Schedule | None) -> dict[str, object] | None:
@@ -106,7 +138,9 @@ def schedule_from(data: Mapping[str, Any] | None) -> Schedule | None:
     """
     if data is None:
         return None
-    kinds: dict[str, Callable[..., Schedule]] = {k.__name__: k for k in (Annealing, Relaxation)}
+    kinds: dict[str, Callable[..., Schedule]] = {
+        k.__name__: k for k in (Annealing, Relaxation, Drive)
+    }
     if data.get("kind") not in kinds:
         raise ConfigError(
             f"schedule of kind {data.get('kind')!r} is not known; there are {', '.join(kinds)}"

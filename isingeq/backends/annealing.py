@@ -24,10 +24,10 @@ from isingeq.backend import (
     Timing,
     check_request,
 )
-from isingeq.backends.spins import free_spins
 from isingeq.errors import BackendError, ConfigError, ProblemError
 from isingeq.problem import Problem, lower
 from isingeq.schedule import Annealing
+from isingeq.spins import free_spins
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
 
 _LIBRARY = f"dwave-samplers {version('dwave-samplers')}"  # looking it up takes a millisecond

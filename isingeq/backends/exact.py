@@ -21,10 +21,10 @@ from isingeq.backend import (
     Timing,
     check_request,
 )
-from isingeq.backends.spins import Reals, held_spins, spin_fields
 from isingeq.errors import BackendError, ConfigError
 from isingeq.problem import Problem
 from isingeq.schedule import Annealing
+from isingeq.spins import Reals, held_spins, spin_fields
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
 
 

@@ -113,7 +113,8 @@ class Settling:
             if (found.steps == 0).all():
                 break
         found.steps[:] = total
-        return Trace(*(np.array(column) for column in zip(*rows, strict=True)))
+        energy, kinetic, residual, contraction = (np.array(c) for c in zip(*rows, strict=True))
+        return Trace(energy, kinetic, residual, contraction)
 
     def _contraction(self, before: Floats, step: int) -> Floats:
         """Return −ln |det| of the step per degree of freedom: γ dt with momentum, the map's own without."""
