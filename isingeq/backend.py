@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from isingeq.errors import CapabilityError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Schedule
-from isingeq.terms import QuadraticNudge, Term, total_energy, total_gradient
+from isingeq.terms import (
+    CosineNudge,
+    LogCosNudge,
+    QuadraticNudge,
+    Term,
+    total_energy,
+    total_gradient,
+)
 
 Floats = NDArray[np.floating]
 Precision = Literal["float32", "float64", "complex128"]
@@ -197,10 +204,19 @@ class Equilibrium:
         return None if self.residual is None else self.residual <= self.request.tolerance
 
     def mean(self) -> Floats:
-        """Return the mean state over reads, (b, n)."""
-        if self.weights is None:
-            return self.states.mean(axis=1) if self.states.shape[1] > 1 else self.states[:, 0]
-        return np.einsum("br,brn->bn", self.weights, self.states)
+        """Return the mean state over reads, (b, n); of phases the angle of their mean point in the plane."""
+        if self.states.shape[1] == 1:
+            return self.states[:, 0]
+        if self.request.problem.angular:
+            s, c = (
+                _mean(part, self.weights) for part in (np.sin(self.states), np.cos(self.states))
+            )
+            return np.arctan2(s, c)
+        return _mean(self.states, self.weights)
+
+
+def _mean(states: Floats, weights: Floats | None) -> Floats:
+    return states.mean(axis=1) if weights is None else np.einsum("br,brn->bn", weights, states)
 
 
 @runtime_checkable
@@ -267,7 +283,8 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
         )
     if request.trace and not c.traces:
         raise refuse("a request for a trace", "requests without one")
-    strengths = [term.strength for term in request.terms if isinstance(term, QuadraticNudge)]
+    nudges = (CosineNudge, LogCosNudge, QuadraticNudge)
+    strengths = [term.strength for term in request.terms if isinstance(term, nudges)]
     turned = request.precision == "complex128" or any(np.iscomplexobj(part) for part in strengths)
     if turned and not c.complex_nudging:
         raise refuse("complex nudging", "real nudging")
@@ -306,7 +323,11 @@ def _check_values(name: str, c: Capabilities, problem: Problem) -> None:
     for what, allowed, step in ranges:
         if allowed is None and step is None:
             continue
-        arrays = [problem.fields] if what == "field" else [k.edges()[2] for k in problem.couplings]
+        arrays = (
+            [problem.fields]
+            if what == "field"
+            else [k.edges()[2] for k in problem.couplings if k.pairwise]
+        )
         for values in arrays:
             if (
                 allowed is not None

@@ -49,6 +49,15 @@ class Problem:
             raise ProblemError(
                 f"fields have shape {self.fields.shape}, need (b, n = {self.n}{shown})"
             )
+        odd = {
+            k.kind
+            for k in self.couplings
+            if k.pairwise and k.kind.startswith("cosine ") != any(phases)
+        }
+        if odd:
+            raise ProblemError(
+                f"{', '.join(sorted(odd))} couplings do not fit these units: phases, and they alone, take Cosine(...)"
+            )
         if not is_finite(self.fields):
             raise ProblemError("a field is NaN or infinite: check inputs, biases and learning rate")
         self.fields.flags.writeable = False
@@ -62,6 +71,11 @@ class Problem:
     def batch(self) -> int:
         """Number of samples b."""
         return int(self.fields.shape[0])
+
+    @property
+    def angular(self) -> bool:
+        """True for phases: fields have two components then, E = Σ h_x cos φ + h_y sin φ."""
+        return self.fields.ndim == 3
 
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
@@ -82,7 +96,7 @@ class Problem:
     def field(self, states: Floats) -> Floats:
         """Return ∂E/∂s without self-energies, states (b, r, n), same shape: h + Σ_j J_ij s_j."""
         h = self.fields[:, None]
-        if h.ndim == 4:
+        if self.angular:
             total = (h[..., 1] * np.cos(states) - h[..., 0] * np.sin(states)).astype(
                 states.dtype, copy=False
             )
@@ -103,7 +117,7 @@ class Problem:
         """Return E for states (b, r, n), shape (b, r), in float64."""
         s = np.asarray(states, dtype=np.float64)
         h = self.fields.astype(np.float64)
-        if h.ndim == 3:
+        if self.angular:
             total = self.offset + np.einsum(
                 "bnc,brnc->br", h, np.stack([np.cos(s), np.sin(s)], axis=-1)
             )
@@ -186,8 +200,8 @@ class Lowered:
     `i`, `j` and `J` are (m,) with i < j, `h` is (b, n). `gather` is the way back for gradients.
     """
 
-    i: NDArray[np.intp]
-    j: NDArray[np.intp]
+    i: NDArray[np.integer]
+    j: NDArray[np.integer]
     J: Floats
     h: Floats
     couplings: tuple[Coupling, ...]
@@ -208,11 +222,11 @@ class Lowered:
 def lower(problem: Problem) -> Lowered:
     """Write all couplings of a problem as one list of edges."""
     lists = [coupling.edges() for coupling in problem.couplings]
-    i, j = (
-        np.concatenate([e[k] for e in lists] or [np.zeros(0, np.intp)]).astype(np.intp)
-        for k in (0, 1)
-    )
-    J = np.concatenate([e[2] for e in lists] or [np.zeros(0)])
+    if len(lists) == 1:  # a million spins are not copied
+        i, j, J = lists[0]
+    else:
+        i, j = (np.concatenate([np.zeros(0, np.intp), *(e[k] for e in lists)]) for k in (0, 1))
+        J = np.concatenate([e[2] for e in lists] or [np.zeros(0)])
     return Lowered(i, j, J, problem.fields, problem.couplings)
 
 

@@ -5,7 +5,7 @@ differ per sample, so that one settle call holds the positive and the negative p
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,24 +43,31 @@ class Term(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LinearNudge:
-    """Constant force: −Σ_i f_i s_i, with `force` (b, n).
+    """Constant force: −Σ_i f_i s_i, with `force` (b, n); −Σ_i f_i · (cos φ_i, sin φ_i) with (b, n, 2) on phases.
 
-    The tangent nudge: f = −nudging · ∂C/∂s at the free state. Any backend that takes fields takes this.
+    The tangent nudge: f = −nudging · ∂C/∂s at the free state, on phases times (−sin φ, cos φ) there. Any backend that
+    takes fields takes this.
     """
 
     force: Floats
 
     def energy(self, states: Floats) -> Floats:
         """Return −Σ f s for states (b, r, n), shape (b, r)."""
+        if self.force.ndim == 3:
+            at = np.stack([np.cos(states), np.sin(states)], axis=-1)
+            return -np.einsum("bnc,brnc->br", self.force, at)
         return -np.einsum("bn,brn->br", self.force, states)
 
     def gradient(self, states: Floats) -> Floats:
-        """Return −f for states (b, r, n), same shape."""
+        """Return −f for states (b, r, n), same shape; on phases f_x sin φ − f_y cos φ."""
+        if self.force.ndim == 3:
+            x, y = self.force[:, None, :, 0], self.force[:, None, :, 1]
+            return x * np.sin(states) - y * np.cos(states)
         return np.broadcast_to(-self.force[:, None, :], states.shape)
 
     def check(self, problem: Problem) -> None:
-        """Refuse another shape than (b, n), NaN and infinity."""
-        _expect_fit(self, problem, self.force.shape == (problem.batch, problem.n))
+        """Refuse another shape than that of the problem's fields, NaN and infinity."""
+        _expect_fit(self, problem, self.force.shape == problem.fields.shape)
         _expect_finite(self, self.force)
 
 
@@ -79,16 +86,7 @@ class QuadraticNudge:
     strength: NDArray[np.inexact]
 
     def __post_init__(self) -> None:
-        k = self.units[1] - self.units[0]
-        if (
-            self.targets.ndim != 2
-            or self.targets.shape[1] != k
-            or self.strength.shape != self.targets.shape[:1]
-        ):
-            raise ProblemError(
-                f"quadratic nudge needs targets (b, {k}) and strength (b,), "
-                f"got {self.targets.shape} and {self.strength.shape}"
-            )
+        _expect_targets("quadratic nudge", self.units, self.targets, self.strength)
 
     def energy(self, states: Floats) -> Floats:
         """Return ½ strength Σ (s − y)² for states (b, r, n), shape (b, r)."""
@@ -104,12 +102,87 @@ class QuadraticNudge:
         return out
 
     def check(self, problem: Problem) -> None:
-        """Refuse another number of samples, units that are not there, NaN and infinity."""
-        _expect_fit(
-            self,
-            problem,
-            len(self.targets) == problem.batch and 0 <= self.units[0] < self.units[1] <= problem.n,
-        )
+        """Refuse phases, another number of samples, units that are not there, NaN and infinity."""
+        _expect_outputs(self, problem, len(self.targets), self.units, angular=False)
+        _expect_finite(self, self.targets, self.strength)
+
+
+@dataclass(frozen=True, eq=False)
+class CosineNudge:
+    """Spring between cosines and targets: ½ strength_b Σ_k (cos φ_k − y_bk)² over the phases `units`.
+
+    The oscillator machine's nudge, read out by cosines against y = ±1 (Gower 2025).
+
+    Args:
+        units: first unit and one past the last.
+        targets: y (b, k).
+        strength: (b,), each the nudging of its sample with its sign.
+    """
+
+    units: tuple[int, int]
+    targets: Floats
+    strength: Floats
+
+    def __post_init__(self) -> None:
+        _expect_targets("cosine nudge", self.units, self.targets, self.strength)
+
+    def energy(self, states: Floats) -> Floats:
+        """Return ½ strength Σ (cos φ − y)² for states (b, r, n), shape (b, r)."""
+        gap = np.cos(states[..., slice(*self.units)]) - self.targets[:, None, :]
+        out: Floats = 0.5 * self.strength[:, None] * (gap * gap).sum(axis=-1)
+        return out
+
+    def gradient(self, states: Floats) -> Floats:
+        """Return −strength (cos φ − y) sin φ on its units, 0 elsewhere, for states (b, r, n), same shape."""
+        out, phi = np.zeros_like(states), states[..., slice(*self.units)]
+        gap = np.cos(phi) - self.targets[:, None, :]
+        out[..., slice(*self.units)] = -self.strength[:, None, None] * gap * np.sin(phi)
+        return out
+
+    def check(self, problem: Problem) -> None:
+        """Refuse other units than phases, another number of samples, units that are not there, NaN and infinity."""
+        _expect_outputs(self, problem, len(self.targets), self.units, angular=True)
+        _expect_finite(self, self.targets, self.strength)
+
+
+@dataclass(frozen=True, eq=False)
+class LogCosNudge:
+    """Pull of phases to angles: −strength_b Σ_k ln(1 + ε + cos(φ_k − y_bk)) over the phases `units`.
+
+    The force grows towards the point opposite to the target, so that nothing rests there (Wang, Wanjura & Marquardt
+    2024, whose ε it is too).
+
+    Args:
+        units: first unit and one past the last.
+        targets: angles y (b, k).
+        strength: (b,), each the nudging of its sample with its sign.
+    """
+
+    units: tuple[int, int]
+    targets: Floats
+    strength: Floats
+    floor: ClassVar[float] = 1e-5
+
+    def __post_init__(self) -> None:
+        _expect_targets("log-cosine nudge", self.units, self.targets, self.strength)
+
+    def energy(self, states: Floats) -> Floats:
+        """Return −strength Σ ln(1 + ε + cos(φ − y)) for states (b, r, n), shape (b, r)."""
+        gap = states[..., slice(*self.units)] - self.targets[:, None, :]
+        out: Floats = -self.strength[:, None] * np.log1p(self.floor + np.cos(gap)).sum(axis=-1)
+        return out
+
+    def gradient(self, states: Floats) -> Floats:
+        """Return strength sin(φ − y) / (1 + ε + cos(φ − y)) on its units, 0 elsewhere, for states (b, r, n)."""
+        out = np.zeros_like(states)
+        gap = states[..., slice(*self.units)] - self.targets[:, None, :]
+        pull = np.sin(gap) / (1 + self.floor + np.cos(gap))
+        out[..., slice(*self.units)] = self.strength[:, None, None] * pull
+        return out
+
+    def check(self, problem: Problem) -> None:
+        """Refuse other units than phases, another number of samples, units that are not there, NaN and infinity."""
+        _expect_outputs(self, problem, len(self.targets), self.units, angular=True)
         _expect_finite(self, self.targets, self.strength)
 
 
@@ -133,6 +206,28 @@ class Clamp:
         fits = self.mask.shape == (problem.n,) and self.values.shape == (problem.batch, problem.n)
         _expect_fit(self, problem, fits)
         problem.check_states("clamped values", self.values, self.mask)
+
+
+def _expect_targets(
+    name: str, units: tuple[int, int], targets: Floats, strength: NDArray[np.inexact]
+) -> None:
+    k = units[1] - units[0]
+    if targets.ndim != 2 or targets.shape[1] != k or strength.shape != targets.shape[:1]:
+        raise ProblemError(
+            f"{name} needs targets (b, {k}) and strength (b,), got {targets.shape} and {strength.shape}"
+        )
+
+
+def _expect_outputs(
+    term: Term, problem: Problem, samples: int, units: tuple[int, int], *, angular: bool
+) -> None:
+    if problem.angular != angular:
+        raise ProblemError(
+            f"a {type(term).__name__} acts on {'phases' if angular else 'other units than phases'}, "
+            "which this problem does not have: phases take CosineNudge or LogCosNudge, others QuadraticNudge"
+        )
+    inside = 0 <= units[0] < units[1] <= problem.n
+    _expect_fit(term, problem, samples == problem.batch and inside)
 
 
 def _expect_fit(term: Term, problem: Problem, fits: bool) -> None:

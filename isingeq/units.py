@@ -106,7 +106,72 @@ class Logistic:
         return 1.0 / (1.0 + np.exp(-self.gain * (z - 0.5)))
 
 
-Unit = Spin | Amplitude | Logistic
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """An angle φ in radians, u(φ) = 0: any number, of which only the point on the circle matters."""
+
+    kind: ClassVar[str] = "phase"
+    smooth: ClassVar[bool] = True
+    low: ClassVar[float] = -np.inf
+    high: ClassVar[float] = np.inf
+
+    def energy(self, phi: Floats) -> Floats:
+        """Return u(φ) = 0, same shape as `phi`."""
+        return np.zeros_like(phi)
+
+    def slope(self, phi: Floats) -> Floats:
+        """Return du/dφ = 0, same shape as `phi`."""
+        return np.zeros_like(phi)
+
+
+@dataclass(frozen=True, slots=True)
+class Quartic:
+    """Real x with u(x) = ½ (1 − pump) x² + ¼ x⁴: a parametric oscillator, pulse of a coherent Ising machine.
+
+    Up to the threshold, pump 1, it has one rest under any force; above it two when the force is weak.
+    """
+
+    pump: float = 0.0
+    kind: ClassVar[str] = "quartic"
+    smooth: ClassVar[bool] = True
+    low: ClassVar[float] = -np.inf
+    high: ClassVar[float] = np.inf
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.pump):
+            raise ProblemError(f"pump {self.pump} of a quartic unit must be finite")
+
+    def energy(self, x: Floats) -> Floats:
+        """Return u(x), same shape as `x`."""
+        square = x * x
+        return (0.5 * (1 - self.pump) + 0.25 * square) * square
+
+    def slope(self, x: Floats) -> Floats:
+        """Return du/dx = (1 − pump) x + x³, same shape as `x`."""
+        return (1 - self.pump + x * x) * x
+
+    def rest(self, z: Floats) -> Floats:
+        """Return the lowest minimiser of u(x) − z x, same shape as `z`; of two alike (z = 0) the positive one.
+
+        The real root of x³ + c x − z, c = 1 − pump, in its hyperbolic or trigonometric form; complex `z` needs c > 0.
+        """
+        c = 1 - self.pump
+        if c == 0:
+            return np.cbrt(z)
+        size = 2 * np.sqrt(abs(c) / 3)
+        t = 4 * z / size**3
+        if c > 0:
+            return size * np.sinh(np.arcsinh(t) / 3)
+        far = np.abs(t)
+        root = np.where(
+            far > 1,
+            np.cosh(np.arccosh(np.maximum(far, 1)) / 3),
+            np.cos(np.arccos(np.minimum(far, 1)) / 3),
+        )
+        return np.copysign(size * root, z)
+
+
+Unit = Spin | Amplitude | Logistic | Phase | Quartic
 
 
 @dataclass(frozen=True, slots=True)

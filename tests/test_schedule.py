@@ -1,7 +1,9 @@
+import json
+
 import pytest
 
 from isingeq.errors import ConfigError
-from isingeq.schedule import Annealing
+from isingeq.schedule import Annealing, Drive, schedule_data, schedule_from
 
 FIVE = Annealing((1.0, 2.0, 3.0, 4.0, 5.0))
 
@@ -46,3 +48,24 @@ def test_betas_are_finite_and_not_negative(betas):
 def test_geometric_refuses_ends_that_have_no_factor(bad):
     with pytest.raises(ConfigError, match="geometric betas need"):
         Annealing.geometric(*bad)
+
+
+def test_a_drive_comes_back_from_plain_data():
+    drive = Drive(200, 0.5, (0.0, 1.0), (0.3, 0.4))
+    assert schedule_from(json.loads(json.dumps(schedule_data(drive)))) == drive
+    assert drive.summary == "200 sweeps, dt 0.5, pump 0 to 1, feedback 0.3 to 0.4"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (0, 0.5, (0.0, 1.0), (1.0, 1.0)),
+        (10, 0.0, (0.0, 1.0), (1.0, 1.0)),
+        (10, float("nan"), (0.0, 1.0), (1.0, 1.0)),
+        (10, 0.5, (0.0, float("inf")), (1.0, 1.0)),
+        (10, 0.5, (0.0, 1.0), (float("nan"), 1.0)),
+    ],
+)
+def test_a_drive_needs_steps_and_finite_numbers(values):
+    with pytest.raises(ConfigError, match="a drive needs"):
+        Drive(*values)

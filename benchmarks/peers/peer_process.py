@@ -16,12 +16,12 @@ class PeerProcess:
     processor other than the one at hand.
     """
 
-    def __init__(self, python: Path, checkouts: dict[str, Path]) -> None:
+    def __init__(self, python: Path, checkouts: dict[str, Path], server: Path = SERVER) -> None:
         options = [word for name, path in checkouts.items() for word in (f"--{name}", str(path))]
         environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [str(python), str(SERVER), *options],
+            [str(python), str(server), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -15,8 +15,8 @@ from isingeq.backend import (
 from isingeq.errors import BackendError, ConfigError
 from isingeq.problem import Floats, Problem
 from isingeq.schedule import Annealing, Relaxation
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
-from isingeq.units import Layer, Spin
+from isingeq.terms import Clamp, CosineNudge, LinearNudge, LogCosNudge, QuadraticNudge
+from isingeq.units import Layer, Phase, Spin
 
 
 @dataclass(slots=True)
@@ -30,10 +30,10 @@ class Null:
     def capabilities(self) -> Capabilities:
         """Everything, and no promise."""
         return Capabilities(
-            units=frozenset({"spin", "amplitude", "logistic"}),
-            couplings=frozenset({"edges"}),
+            units=frozenset({"spin", "amplitude", "logistic", "phase"}),
+            couplings=frozenset({"edges", "injection"}),
             claim=Claim.NONE,
-            terms=frozenset({LinearNudge, QuadraticNudge, Clamp}),
+            terms=frozenset({LinearNudge, QuadraticNudge, CosineNudge, LogCosNudge, Clamp}),
             schedules=frozenset({Annealing, Relaxation}),
             complex_nudging=True,
         )
@@ -42,7 +42,7 @@ class Null:
         """Return None: there is nothing to schedule."""
 
     def settle(self, request: SettleRequest) -> Equilibrium:
-        """Return the initial states; without them spins up and other units at rest.
+        """Return the initial states; without them spins up, phases 0 and other units at rest.
 
         Clamped units stand where they are clamped. See `Backend.settle`.
         """
@@ -70,9 +70,11 @@ class Null:
 
 
 def _unforced(layer: Layer) -> Floats:
-    """Return the states (size,) of a layer on which nothing pulls; a free spin counts as up."""
+    """Return the states (size,) of a layer on which nothing pulls; a free spin counts as up, a free phase as 0."""
     if isinstance(layer.unit, Spin):
         return np.ones(layer.size)
+    if isinstance(layer.unit, Phase):
+        return np.zeros(layer.size)
     return layer.unit.rest(np.zeros(layer.size))
 
 

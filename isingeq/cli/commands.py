@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from isingeq import __version__
-from isingeq.cli.output import Output, command
+from isingeq.cli.output import Debug, Json, Output, Quiet, command
+from isingeq.cli.solve import solve
 
 app = typer.Typer(
     name="isingeq",
@@ -16,12 +17,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON object as the last line; all else goes to stderr."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome and errors only.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -256,6 +251,9 @@ def backends(json: Json = False, quiet: Quiet = False, debug: Debug = False) -> 
 
         found = list_backends()
         output.table("backends", COLUMNS, [entry.cells() for entry in found])
+        for entry in found:
+            if entry.missing:
+                output.line(f"{entry.name} is missing: {entry.missing}")
         output.result({"backends": [entry.as_dict() for entry in found]})
 
 
@@ -295,3 +293,6 @@ def conformance(
         )
         if counts["failed"]:
             raise typer.Exit(1)
+
+
+app.command()(solve)

@@ -6,7 +6,7 @@ from isingeq import registry
 from isingeq.backend import Capabilities
 from isingeq.errors import IsingeqError
 
-COLUMNS = ("backend", "claim", "units", "couplings", "limits", "options", "missing because")
+COLUMNS = ("backend", "claim", "units", "couplings", "limits", "options")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class Entry:
         """Return one text per column."""
         c, options = self.capabilities, ", ".join(self.options)
         if c is None:
-            return (self.name, "", "", "", "", options, self.missing)
+            return (self.name, "missing", "", "", "", options)
         listed = (", ".join(sorted(c.units)), ", ".join(sorted(c.couplings)), ", ".join(_limits(c)))
-        return (self.name, str(c.claim), *listed, options, "")
+        return (self.name, str(c.claim), *listed, options)
 
     def as_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""

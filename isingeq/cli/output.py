@@ -5,12 +5,20 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from isingeq.errors import IsingeqError
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object as the last line; all else goes to stderr."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome and errors only.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 _PLAIN_WIDTH = 160  # a file or pipe has no width of its own
 

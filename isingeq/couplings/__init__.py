@@ -5,8 +5,10 @@ A kind gives, over the states of *all* units of a problem:
 coupling, the local quantity of equilibrium propagation) and `edges`, the same couplings as a list.
 """
 
+from isingeq.couplings.cosine import Cosine
 from isingeq.couplings.dense import Dense
 from isingeq.couplings.edges import Edges
+from isingeq.couplings.injection import Injection
 from isingeq.couplings.kind import Coupling
 
-__all__ = ["Coupling", "Dense", "Edges"]
+__all__ = ["Cosine", "Coupling", "Dense", "Edges", "Injection"]

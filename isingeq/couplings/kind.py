@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
-EdgeList = tuple[NDArray[np.intp], NDArray[np.intp], Floats]
+EdgeList = tuple[NDArray[np.integer], NDArray[np.integer], Floats]
 
 next_version = count(1).__next__
 """Versions are unique in the process and only ever rise: a backend that holds one knows if it is current."""

@@ -8,11 +8,10 @@ import numpy as np
 
 from isingeq import registry
 from isingeq.backend import Backend, SettleRequest, check_request
-from isingeq.errors import ConfigError
 from isingeq.experiments.config import Experiment
+from isingeq.experiments.networks import build_network
 from isingeq.kernels.pool import Pool
 from isingeq.learning.backprop import forward
-from isingeq.learning.cost import Cost, CrossEntropy, SquaredError
 from isingeq.learning.estimator import Estimator
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer
@@ -20,14 +19,7 @@ from isingeq.learning.trainer import Course, Trainer
 from isingeq.problem import Problem
 from isingeq.tasks import Dataset, load
 from isingeq.terms import Clamp
-from isingeq.units import Amplitude, Layer, Logistic, Spin, Unit
 
-_HIDDEN: dict[str, Unit] = {"amplitude": Amplitude(), "spin": Spin(), "logistic": Logistic()}
-_OUTPUT: dict[str, Unit] = {
-    "linear": Amplitude(-np.inf, np.inf),
-    "box": Amplitude(),
-    "spin": Spin(),
-}
 _FREE_TO_CHANGE = ("name", "threads", "learning.checkpoint_every_s")
 
 
@@ -72,7 +64,7 @@ def build(
     opened = open_backend(backend or e.machine.spec, e.threads)
     try:
         data = load(**e.data.model_dump())
-        network = build_network(experiment, data)
+        network = build_network(experiment.network, data)
         estimator = Estimator(**_named(Estimator, learning.model_dump(), method=learning.estimator))
         check_fits(network, opened, estimator)
         pool = Pool(e.threads)
@@ -95,32 +87,6 @@ def build(
         opened.close()
         raise
     return Built(experiment, data, trainer, pool)
-
-
-def build_network(experiment: Experiment, data: Dataset) -> Network:
-    """Return the network between the features and the classes of a data set.
-
-    Raises:
-        ConfigError: replicas or an output kind where the readout stands outside the system.
-    """
-    chosen = experiment.network
-    hidden = [
-        Layer(f"hidden{k}", size, _HIDDEN[chosen.unit]) for k, size in enumerate(chosen.hidden, 1)
-    ]
-    inputs = data.x_train.shape[1]
-    if chosen.cost == "cross_entropy":
-        if chosen.replicas != 1:
-            raise ConfigError(
-                "network.cost = 'cross_entropy' reads the last hidden layer: it needs "
-                f"replicas = 1, got {chosen.replicas}"
-            )
-        return Network(inputs, tuple(hidden), CrossEntropy(data.num_classes), chosen.field_limit)
-    unit = _OUTPUT[chosen.output]
-    output = Layer("output", data.num_classes * chosen.replicas, unit)
-    cost: Cost = SquaredError(
-        data.num_classes, chosen.replicas, low=-1.0 if unit.kind == "spin" else 0.0
-    )
-    return Network(inputs, (*hidden, output), cost, chosen.field_limit)
 
 
 def open_backend(spec: str, threads: int = 1) -> Backend:
@@ -163,7 +129,7 @@ def check_fits(network: Network, backend: Backend, estimator: Estimator) -> None
 
 def _clamp(problem: Problem) -> tuple[Clamp, ...]:
     """Return the kind of term that coupled learning needs."""
-    return (Clamp(np.zeros(problem.n, np.bool_), np.zeros_like(problem.fields)),)
+    return (Clamp(np.zeros(problem.n, np.bool_), np.zeros((problem.batch, problem.n))),)
 
 
 def identity(experiment: Experiment, data: Dataset) -> dict[str, object]:

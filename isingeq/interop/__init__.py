@@ -1,4 +1,4 @@
-"""Doors to other libraries: dimod models in and out, and a classifier for scikit-learn.
+"""Doors to other libraries: dimod models in and out, a sampler for dimod, and a classifier for scikit-learn.
 
 Each library is imported when its door is first opened, not before.
 """
@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from isingeq.interop.bqm import from_bqm, to_bqm
     from isingeq.interop.classifier import EPClassifier
+    from isingeq.interop.sampler import IsingEqSampler
 
-__all__ = ["EPClassifier", "from_bqm", "to_bqm"]
+__all__ = ["EPClassifier", "IsingEqSampler", "from_bqm", "to_bqm"]
 
-_DOORS = {"EPClassifier": "classifier", "from_bqm": "bqm", "to_bqm": "bqm"}
+_DOORS = {
+    "EPClassifier": "classifier",
+    "IsingEqSampler": "sampler",
+    "from_bqm": "bqm",
+    "to_bqm": "bqm",
+}
 
 
 def __getattr__(name: str) -> object:

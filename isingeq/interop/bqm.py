@@ -41,12 +41,14 @@ def from_bqm(bqm: dimod.BinaryQuadraticModel) -> tuple[Problem, list[Hashable]]:
     """
     variables = list(bqm.variables)
     layers = (Layer("spins", len(variables), Spin()),)
-    spins = bqm.change_vartype(dimod.SPIN, inplace=False)
-    linear, (row, column, quadratic), offset = spins.to_numpy_vectors(variables)
-    h, J = np.asarray(linear, np.float64)[None, :], np.asarray(quadratic, np.float64)
+    # Only models of float64 can be converted without a loop, or a rounding.
+    wide = bqm if bqm.dtype == np.float64 else dimod.BinaryQuadraticModel(bqm, dtype=np.float64)
+    spins = wide.change_vartype(dimod.SPIN, inplace=False)
+    linear, (row, column, J), offset = spins.to_numpy_vectors(sort_labels=False)
+    h = linear[None, :]
     if not (np.isfinite(h).all() and np.isfinite(J).all() and np.isfinite(offset)):
         raise ProblemError(
             "the model has a bias that is NaN or infinite: check where it comes from"
         )
-    i, j = np.minimum(row, column).astype(np.intp), np.maximum(row, column).astype(np.intp)
+    i, j = np.minimum(row, column), np.maximum(row, column)
     return Problem(layers, (Edges(len(variables), i, j, J),), h, float(offset)), variables

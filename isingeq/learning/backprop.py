@@ -16,7 +16,7 @@ from isingeq.kernels.sparse import Inputs
 from isingeq.learning.cost import Labels
 from isingeq.learning.network import Network
 from isingeq.learning.parameters import Parameters
-from isingeq.units import Logistic, Spin, Unit
+from isingeq.units import Logistic, Phase, Spin, Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +36,11 @@ def forward(network: Network, parameters: Parameters, x: Floats, pool: Pool) -> 
     """Return the states of every layer for inputs (b, inputs).
 
     Raises:
-        ConfigError: the network has spins, whose rest state has no derivative.
+        ConfigError: the network has spins or phases, whose states are no smooth functions of the force.
     """
-    if any(isinstance(layer.unit, Spin) for layer in network.layers):
+    if any(isinstance(layer.unit, Spin | Phase) for layer in network.layers):
         raise ConfigError(
-            "backprop needs amplitudes: a spin's state has no derivative with respect to its field"
+            "backprop needs amplitudes: spins and phases are no functions of the force on them"
         )
     inputs = Inputs(x)
     names = (network.input_name, *network.link_names)
@@ -48,7 +48,7 @@ def forward(network: Network, parameters: Parameters, x: Floats, pool: Pool) -> 
     for name, layer in zip(names, network.layers, strict=True):
         weight = parameters[name]
         drive = pool.product(layers[-1], weight) if layers else inputs.times(weight, pool)
-        assert not isinstance(layer.unit, Spin)
+        assert not isinstance(layer.unit, Spin | Phase)
         layers.append(layer.unit.rest(drive + parameters[f"{layer.name}.bias"]).astype(drive.dtype))
     return Pass(inputs, tuple(layers))
 
@@ -95,6 +95,6 @@ def _steepness(unit: Unit, state: Floats) -> Floats:
     """Return d rest / d force at a state (b, size)."""
     if isinstance(unit, Logistic):
         return unit.gain * state * (1 - state)
-    assert not isinstance(unit, Spin)
+    assert not isinstance(unit, Spin | Phase)
     inside = (state > unit.low) & (state < unit.high)
     return np.asarray(inside / unit.stiffness, state.dtype)

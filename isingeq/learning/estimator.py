@@ -24,7 +24,6 @@ from isingeq.backend import Backend, Claim, Equilibrium, Floats, Precision, Sett
 from isingeq.couplings import Coupling
 from isingeq.errors import CapabilityError, ConfigError, DivergenceError
 from isingeq.kernels.pool import Pool
-from isingeq.kernels.sparse import Inputs
 from isingeq.learning.backprop import backprop
 from isingeq.learning.cost import Labels, tangent
 from isingeq.learning.network import Encoded, Network
@@ -173,7 +172,7 @@ def estimate(
             at_rest, rest_signs = _weighted(estimator, free, -coefficients / len(x), len(x))
             states = np.concatenate([states, at_rest[:, part]])
             signs = np.concatenate([signs, rest_signs[:, part]])
-        inputs = encoded.inputs if part.size == len(x) else Inputs(x[part])
+        inputs = encoded.inputs if part.size == len(x) else network.inputs_of(x[part])
         network.contrast(couplings, inputs, states, signs, out, pool)
     network.cost.explicit(parameters, outputs, labels, out)
     return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped)

@@ -2,6 +2,7 @@
 
     E(s; x) = −Σ_links a·W b − Σ_layers b·s − s_first·(x W_in) + Σ u(s)          neural sign: positive weights agree
 
+For phases every product of two states is the cosine of their difference, and a trainable injection adds −Σ K cos 2φ.
 `to_ising` is the one place where the neural sign turns into the problem's.
 """
 
@@ -13,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.backend import Floats
-from isingeq.couplings import Coupling, Dense
+from isingeq.couplings import Cosine, Coupling, Dense, Injection
 from isingeq.errors import ProblemError
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.sparse import Inputs
+from isingeq.learning.coding import PLAIN, Coding
 from isingeq.learning.cost import Cost
 from isingeq.learning.parameters import Parameters
 from isingeq.problem import Problem
@@ -33,12 +35,12 @@ class Encoded:
     """Inputs as forces on the units, constant while a batch is settled.
 
     Attributes:
-        inputs: as given.
-        fields: h (b, n) in the problem's sign, biases included.
+        inputs: their components.
+        fields: h (b, n), or (b, n, 2) for phases, in the problem's sign, biases included.
         num_clipped: fields that the encoder's limit cut.
     """
 
-    inputs: Inputs
+    inputs: tuple[Inputs, ...]
     fields: Floats
     num_clipped: int
 
@@ -52,17 +54,29 @@ class Network:
         layers: hidden layers and the output layer.
         cost: what the output is compared with, and how.
         field_limit: largest input field in absolute value, larger ones are cut and counted; None for no limit.
+        coding: of inputs and states.
+        injection: second harmonic that every phase starts with, trained from there; None for none.
     """
 
     inputs: int
     layers: tuple[Layer, ...]
     cost: Cost
     field_limit: float | None = None
+    coding: Coding = PLAIN
+    injection: float | None = None
 
     def __post_init__(self) -> None:
         if self.inputs < 1 or not self.layers:
             raise ProblemError(
                 f"a network needs inputs and layers, got {self.inputs} and {len(self.layers)}"
+            )
+        phases = {layer.unit.kind == "phase" for layer in self.layers}
+        if phases != {self.coding.phases} or (
+            self.injection is not None and not self.coding.phases
+        ):
+            raise ProblemError(
+                "phases, and nothing else, take a coding of phases and an injection: "
+                f"layers of {', '.join(layer.unit.kind for layer in self.layers)} with {self.coding}"
             )
 
     @cached_property
@@ -94,12 +108,21 @@ class Network:
         return (
             (self.input_name, (self.inputs, sizes[0])),
             *links,
-            *((f"{layer.name}.bias", (layer.size,)) for layer in self.layers),
+            *(
+                (f"{layer.name}.{bias}", (layer.size,))
+                for bias in self.coding.biases
+                for layer in self.layers
+            ),
+            *(
+                (f"{layer.name}.injection", (layer.size,))
+                for layer in self.layers
+                if self.injection is not None
+            ),
             *self.cost.shapes(sizes[-1]),
         )
 
     def initial(self, seed: int, gains: tuple[float, ...] | None = None) -> Parameters:
-        """Return fresh parameters: weights uniform in ± gain √(6 / (in + out)), biases 0.
+        """Return fresh parameters: weights uniform in ± gain √(6 / (in + out)), biases 0, injections as given.
 
         Args:
             seed: of the draw.
@@ -119,67 +142,99 @@ class Network:
             rows, columns = parameters[name].shape
             limit = gain * np.sqrt(6.0 / (rows + columns))
             parameters[name][:] = rng.uniform(-limit, limit, (rows, columns))
+        for name in parameters:
+            if name.endswith(".injection"):
+                parameters[name][:] = self.injection
         return parameters
 
     def couplings(self, parameters: Parameters) -> tuple[Coupling, ...]:
         """Return the couplings between the units, a copy in the problem's sign."""
-        pairs = zip(self.spans, self.spans[1:], strict=False)
-        return tuple(
-            Dense(a, b, to_ising(parameters[name]))
-            for (a, b), name in zip(pairs, self.link_names, strict=True)
-        )
+        pairs = zip(pairwise(self.spans), self.link_names, strict=True)
+        links = (Dense(a, b, to_ising(parameters[name])) for (a, b), name in pairs)
+        if not self.coding.phases:
+            return tuple(links)
+        turned: list[Coupling] = [Cosine(link) for link in links]
+        if self.injection is not None:
+            turned.append(Injection(to_ising(self._joined(parameters, "injection"))))
+        return tuple(turned)
 
     def encode(self, parameters: Parameters, x: Floats, pool: Pool) -> Encoded:
-        """Return the fields that inputs (b, inputs) and biases make, (b, n)."""
-        biases = np.concatenate([parameters[f"{layer.name}.bias"] for layer in self.layers])
-        fields = np.empty((len(x), self.n), self._dtype(parameters))
+        """Return the fields that inputs (b, inputs) and biases make, (b, n) or (b, n, 2) for phases.
+
+        A component of the field that nothing drives is 0.
+        """
         first, last = self.spans[0]
-        inputs = Inputs(x)
-        drive = inputs.times(parameters[self.input_name], pool)
-        clipped = 0
-        if self.field_limit is not None:
-            drive += biases[first:last]
-            clipped = int((np.abs(drive) > self.field_limit).sum())
-            np.clip(drive, -self.field_limit, self.field_limit, out=drive)
-            np.negative(drive, out=fields[:, first:last])
-        else:
-            np.subtract(-biases[first:last], drive, out=fields[:, first:last])
-        fields[:, last:] = to_ising(biases[last:])
-        return Encoded(inputs, fields, clipped)
+        shape = (len(x), self.n, 2) if self.coding.phases else (len(x), self.n)
+        fields = (np.zeros if shape[2:] else np.empty)(shape, self._dtype(parameters))
+        parts, clipped = self.inputs_of(x), 0
+        for k, (inputs, name) in enumerate(zip(parts, self.coding.biases, strict=True)):
+            field = fields[..., k] if self.coding.phases else fields
+            biases = self._joined(parameters, name)
+            drive = inputs.times(parameters[self.input_name], pool)
+            if self.field_limit is not None:
+                drive += biases[first:last]
+                clipped += int((np.abs(drive) > self.field_limit).sum())
+                np.clip(drive, -self.field_limit, self.field_limit, out=drive)
+                np.negative(drive, out=field[:, first:last])
+            else:
+                np.subtract(-biases[first:last], drive, out=field[:, first:last])
+            field[:, last:] = to_ising(biases[last:])
+        return Encoded(parts, fields, clipped)
 
     def problem(self, couplings: tuple[Coupling, ...], encoded: Encoded) -> Problem:
         """Return the energy of a batch."""
         return Problem(self.layers, couplings, encoded.fields)
 
     def contrast(
-        self, couplings: tuple[Coupling, ...], inputs: Inputs, states: Floats, signs: Floats, gradient: Parameters,
-        pool: Pool,
+        self, couplings: tuple[Coupling, ...], inputs: tuple[Inputs, ...], states: Floats, signs: Floats,
+        gradient: Parameters, pool: Pool,
     ) -> None:  # fmt: skip
         """Write Σ_k signs_k ∂E/∂θ(states_k) into `gradient`, in the neural sign.
 
         Args:
             couplings: those the states settled under.
-            inputs: x (b, inputs).
+            inputs: components of the inputs (b, inputs).
             states: (k, b, r, n), k phases over the same inputs.
             signs: weight of each state (k, b, r).
             gradient: written; parameters of the cost are left alone.
             pool: threads.
         """
-        for name, coupling in zip(self.link_names, couplings, strict=True):
-            moments = coupling.moments(states.reshape(-1, self.n), signs.ravel())
-            gradient[name][:] = to_ising(moments.real)
-        weighted = to_ising(
-            np.einsum("kbrn,kbr->bn", states, signs).real.astype(gradient.vector.dtype)
-        )
-        for layer, (first, last) in zip(self.layers, self.spans, strict=True):
-            gradient[f"{layer.name}.bias"][:] = weighted[:, first:last].sum(axis=0)
+        flat, weights = states.reshape(-1, self.n), signs.ravel()
+        for name, coupling in zip(self.link_names, couplings, strict=False):
+            gradient[name][:] = to_ising(coupling.moments(flat, weights).real)
+        if self.injection is not None:
+            self._spread(to_ising(couplings[-1].moments(flat, weights)), gradient, "injection")
         first, last = self.spans[0]
-        inputs.correlate(weighted[:, first:last], gradient[self.input_name], pool)
+        components = zip(inputs, self.coding.states(states), self.coding.biases, strict=True)
+        for k, (part, component, name) in enumerate(components):
+            weighted = to_ising(
+                np.einsum("kbrn,kbr->bn", component, signs).real.astype(gradient.vector.dtype)
+            )
+            self._spread(weighted.sum(axis=0), gradient, name)
+            target = gradient[self.input_name]
+            part.correlate(
+                weighted[:, first:last], target if k == 0 else (more := np.empty_like(target)), pool
+            )
+            if k:
+                target += more
+
+    def _joined(self, parameters: Parameters, name: str) -> Floats:
+        """Return one parameter per unit (n,), layer after layer."""
+        return np.concatenate([parameters[f"{layer.name}.{name}"] for layer in self.layers])
+
+    def _spread(self, values: Floats, parameters: Parameters, name: str) -> None:
+        """Write one parameter per unit (n,) into the arrays of the layers."""
+        for layer, (first, last) in zip(self.layers, self.spans, strict=True):
+            parameters[f"{layer.name}.{name}"][:] = values[first:last]
 
     def predict(self, parameters: Parameters, states: Floats) -> NDArray[np.int64]:
         """Return the class (b,) that states (b, n) stand for."""
         first, last = self.spans[-1]
         return np.asarray(self.cost.scores(parameters, states[:, first:last]).argmax(axis=1))
+
+    def inputs_of(self, x: Floats) -> tuple[Inputs, ...]:
+        """Return the components of inputs (b, inputs)."""
+        return tuple(Inputs(component) for component in self.coding.inputs(x))
 
     @staticmethod
     def _dtype(parameters: Parameters) -> np.dtype[np.floating]:

@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+
+from isingeq.kernels.adjacency import adjacency, row_reach, whole_multiples
 
 Floats = NDArray[np.floating]
 
@@ -27,14 +28,15 @@ class Graph:
     values: NDArray[np.float32]
 
     @classmethod
-    def of(cls, n: int, i: NDArray[np.intp], j: NDArray[np.intp], J: Floats) -> "Graph":
+    def of(
+        cls, n: int, i: NDArray[np.integer], j: NDArray[np.integer], J: NDArray[np.floating]
+    ) -> "Graph":
         """Return the graph of edges (m,); edges listed more than once add up, zeros fall out."""
-        kept = J != 0
-        i, j, J = i[kept].astype(np.int32), j[kept].astype(np.int32), J[kept].astype(np.float32)
-        half = sparse.csr_array((J, (i, j)), shape=(n, n))
-        whole = (half + half.T).tocsr()
-        whole.sort_indices()
-        return cls(n, whole.indptr.astype(np.int64), whole.indices.astype(np.int32), whole.data)
+        narrow = (part.astype(np.int32, copy=False) for part in (i, j))
+        starts, neighbours, values, kept = adjacency(n, *narrow, J.astype(np.float32, copy=False))
+        if kept < values.size:
+            neighbours, values = neighbours[:kept].copy(), values[:kept].copy()
+        return cls(n, starts, neighbours, values)
 
     @property
     def num_edges(self) -> int:
@@ -49,13 +51,13 @@ class Graph:
     @cached_property
     def reach(self) -> NDArray[np.float64]:
         """Σ_j |J_ij| per spin (n,)."""
-        sums = np.concatenate([[0.0], np.cumsum(np.abs(self.values), dtype=np.float64)])
-        return sums[self.starts[1:]] - sums[self.starts[:-1]]
+        return row_reach(self.starts, self.values)
 
     @cached_property
     def rms(self) -> float:
         """Root mean square of J over all n² ordered pairs, zeros included: the scale of presets."""
-        return float(np.sqrt((self.values.astype(np.float64) ** 2).sum()) / max(1, self.n))
+        square = np.einsum("m,m->", self.values, self.values, dtype=np.float64)
+        return float(np.sqrt(square) / max(1, self.n))
 
     @cached_property
     def dense(self) -> NDArray[np.float32]:
@@ -75,8 +77,7 @@ class Graph:
             return 1.0, np.zeros(0, np.int8)
         least = float(np.abs(self.values).min())
         for unit in (least, least / 2, least / 3):
-            scaled = self.values.astype(np.float64) / unit
-            whole = np.rint(scaled)
-            if np.abs(whole).max() <= 127 and np.abs(scaled - whole).max() < 1e-6:
-                return unit, whole.astype(np.int8)
+            fits, whole = whole_multiples(self.values, unit)
+            if fits:
+                return unit, whole
         return None

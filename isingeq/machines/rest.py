@@ -16,7 +16,7 @@ from isingeq.errors import CapabilityError
 from isingeq.problem import Problem
 from isingeq.schedule import Order
 from isingeq.terms import Clamp, Term
-from isingeq.units import Spin
+from isingeq.units import Phase, Spin
 
 States = NDArray[Any]
 
@@ -50,7 +50,7 @@ def iterate(
         tolerance: on |x − rest(z)|.
 
     Raises:
-        CapabilityError: spins have no rest state.
+        CapabilityError: spins and phases have no rest state.
     """
     states = start.copy()
     held = np.zeros(problem.n, np.bool_)
@@ -84,7 +84,9 @@ def _rest(problem: Problem, terms: tuple[Term, ...], states: States) -> States:
         force = force - term.gradient(states[:, None, :])[:, 0]
     out = np.empty_like(states)
     for layer, (first, last) in zip(problem.layers, problem.spans, strict=True):
-        if isinstance(layer.unit, Spin):
-            raise CapabilityError("spins have no rest state: use a backend that samples")
+        if isinstance(layer.unit, Spin | Phase):
+            raise CapabilityError(
+                "spins and phases have no rest state: use a backend that takes them"
+            )
         out[:, first:last] = layer.unit.rest(force[:, first:last])
     return out

@@ -20,12 +20,19 @@ from isingeq.backend import (
     SettleRequest,
     check_request,
 )
-from isingeq.couplings import Coupling, Edges
+from isingeq.couplings import Cosine, Coupling, Edges
 from isingeq.errors import BackendError, CapabilityError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Annealing, Schedule
 from isingeq.terms import Clamp, QuadraticNudge
-from isingeq.testing.reference import SAMPLES, Door, PlainAnnealer, PlainRelaxation, PlainSampler
+from isingeq.testing.reference import (
+    SAMPLES,
+    TURNS,
+    Door,
+    PlainAnnealer,
+    PlainRelaxation,
+    PlainSampler,
+)
 
 Floats = NDArray[np.floating]
 Strengths = NDArray[np.inexact]
@@ -291,9 +298,8 @@ def _with_couplings(sound: Backend, request: SettleRequest, factors: list[float]
     """Settle with every coupling multiplied by its factor."""
     problem = request.problem
     lists = (coupling.edges() for coupling in problem.couplings)
-    couplings = tuple(
-        Edges(problem.n, i, j, f * J) for f, (i, j, J) in zip(factors, lists, strict=True)
-    )
+    scaled = (Edges(problem.n, i, j, f * J) for f, (i, j, J) in zip(factors, lists, strict=True))
+    couplings = tuple(Cosine(one) if problem.angular else one for one in scaled)
     return _as_if(
         sound, request, replace(request, problem=Problem(problem.layers, couplings, problem.fields))
     )
@@ -333,6 +339,7 @@ BROKEN: dict[str, Callable[[], Backend]] = {
     "stale couplings": lambda: Broken(PlainRelaxation(), stale_couplings()),
     "stale fields": lambda: Broken(PlainSampler(), stale_fields()),
     "ignores terms": lambda: Broken(PlainRelaxation(), ignores_terms),
+    "ignores terms on phases": lambda: Broken(PlainRelaxation(capabilities=TURNS), ignores_terms),
     "releases clamps": lambda: Broken(PlainAnnealer(), releases_clamps),
     "nudges all rows alike": lambda: Broken(PlainSampler(), nudges_all_rows_alike),
     "ignores initial": lambda: Broken(PlainRelaxation(), ignores_initial),

@@ -1,18 +1,19 @@
 """Small problems that fit what a backend says it can hold; nothing in them is symmetric.
 
 Three layers, each coupled to the two others (odd cycles with mixed signs), rows that differ,
-boxes and a linear output for amplitudes. Values keep to the ranges and steps of the capabilities.
+boxes and a linear output for amplitudes, fields of any direction for phases. Values keep to
+the ranges and steps of the capabilities.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.backend import Capabilities
-from isingeq.couplings import Coupling, Dense, Edges
+from isingeq.couplings import Cosine, Coupling, Dense, Edges, Injection
 from isingeq.problem import Problem
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
+from isingeq.terms import Clamp, CosineNudge, LinearNudge, LogCosNudge, QuadraticNudge, Term
 from isingeq.testing.outcome import NotApplicable
-from isingeq.units import Amplitude, Layer, Logistic, Spin, Unit
+from isingeq.units import Amplitude, Layer, Logistic, Phase, Quartic, Spin, Unit
 
 Floats = NDArray[np.floating]
 
@@ -23,17 +24,21 @@ CONTRACTION = 0.8
 
 def kinds(capabilities: Capabilities) -> list[str]:
     """Return the kinds of unit that the backend holds and this module can make problems of."""
-    known: list[str] = [k for k in ("spin", "amplitude", "logistic") if k in capabilities.units]
+    known: list[str] = [
+        k for k in ("spin", "amplitude", "logistic", "phase", "quartic") if k in capabilities.units
+    ]
     if not known:
         raise NotApplicable(f"no problems for units {sorted(capabilities.units)}")
-    if not capabilities.couplings & {"dense", "edges"}:
+    if not capabilities.couplings & {"dense", "edges", "cosine dense"}:
         raise NotApplicable(f"no problems for couplings {sorted(capabilities.couplings)}")
     return known
 
 
 def continuous(capabilities: Capabilities) -> str:
     """Return the kind of unit on which fixed points are checked."""
-    return _first(capabilities, ("amplitude", "logistic"), "no continuous units")
+    return _first(
+        capabilities, ("amplitude", "logistic", "phase", "quartic"), "no continuous units"
+    )
 
 
 def binary(capabilities: Capabilities) -> str:
@@ -54,6 +59,8 @@ def make(
     layers = _layers(capabilities, kind, sizes, reach)
     stiffest = 4 * reach * CONTRACTION
     rng = np.random.default_rng([seed, len(kind)])
+    if kind == "phase":
+        return _phases(capabilities, layers, rng, rows, strength)
     couplings = _cycle(capabilities, sizes, rng, strength * reach)
     while (
         kind != "spin"
@@ -84,6 +91,11 @@ def states(problem: Problem, rng: np.random.Generator, reads: int = 1) -> Floats
     return np.where(spins(problem), np.where(drawn > 0, 1.0, -1.0), drawn)
 
 
+def apart(problem: Problem, a: Floats, b: Floats) -> Floats:
+    """Return a − b for states (..., n); of phases the shortest way round the circle."""
+    return np.angle(np.exp(1j * (a - b))) if problem.angular else a - b
+
+
 def spins(problem: Problem) -> NDArray[np.bool_]:
     """Return which units are spins, (n,)."""
     return np.repeat(
@@ -92,9 +104,10 @@ def spins(problem: Problem) -> NDArray[np.bool_]:
 
 
 def nudges(c: Capabilities, problem: Problem, *, seed: int = 5) -> dict[type, Term]:
-    """Return a term of each kind taken: the spring on the last layer, the clamp on the first.
+    """Return a term of each kind taken that fits the units: springs on the last layer, the clamp on the first.
 
-    Strengths differ in sign between rows, as in one call with both nudged phases.
+    Strengths differ in sign between rows, as in one call with both nudged phases; those of the log-cosine, whose wells
+    have no bottom when turned over, in size.
     """
     rng = np.random.default_rng(seed)
     unit = _reach(c.field_step)
@@ -107,16 +120,26 @@ def nudges(c: Capabilities, problem: Problem, *, seed: int = 5) -> dict[type, Te
     targets = np.where(spins(problem)[slice(*span)], 1.0, 2.0) * np.where(
         rng.random((problem.batch, span[1] - span[0])) < 0.5, -1.0, 1.0
     )
-    every: tuple[Term, ...] = (
-        LinearNudge(force),
-        QuadraticNudge(span, targets, unit * signs),
-        Clamp(mask, held),
-    )
+    springs: tuple[Term, ...] = (QuadraticNudge(span, targets, unit * signs),)
+    if problem.angular:
+        h = problem.fields[:, slice(*span)]
+        near = np.arctan2(-h[..., 1], -h[..., 0]) + 0.2 * targets
+        springs = (
+            CosineNudge(span, 0.5 * targets, unit * signs),
+            LogCosNudge(span, near, unit * (1 + 0.5 * signs)),
+        )
+    every: tuple[Term, ...] = (LinearNudge(force), *springs, Clamp(mask, held))
     return {type(term): term for term in every if type(term) in c.terms}
 
 
 def two_valleys(c: Capabilities) -> tuple[Problem, Floats]:
-    """Return two amplitudes that agree at (0, 0) or at (1, 1), and these as rows (2, 1, 2)."""
+    """Return a problem with two stable equilibria, and these as rows (2, 1, n).
+
+    Two amplitudes that agree at (0, 0) or at (1, 1), or three phases that repel each other, one held at 0 by a field:
+    the others are a third of the circle away on either side.
+    """
+    if continuous(c) == "phase":
+        return _two_chiralities(c)
     if "amplitude" not in c.units:
         raise NotApplicable("no amplitudes")
     strong = 5 * _reach(c.coupling_step)
@@ -159,6 +182,42 @@ def matrix(couplings: tuple[Coupling, ...], n: int) -> Floats:
     return out
 
 
+def _phases(
+    c: Capabilities, layers: tuple[Layer, ...], rng: np.random.Generator, rows: int, strength: float
+) -> Problem:
+    """Return phases, each in a field of its own direction, four times stronger than what couples it to the others.
+
+    With `strength` 1 every unit follows its field, turned by less than the others turn: one stable equilibrium.
+    """
+    reach = _reach(c.coupling_step)
+    sizes = _sizes(c)
+    n = sum(sizes)
+    couplings = tuple(map(Cosine, _cycle(c, sizes, rng, 0.5 * reach * strength)))
+    while strength == 1 and np.abs(matrix(couplings, n)).sum(axis=0).max() > 3 * reach:
+        couplings = tuple(map(Cosine, _cycle(c, sizes, rng, 0.5 * reach)))
+    if c.field_range is not None and min(-c.field_range[0], c.field_range[1]) < 32 * reach:
+        raise NotApplicable("field range too small for phases with one equilibrium")
+    size, angle = rng.uniform(10, 16, (rows, n)) * reach, rng.uniform(-np.pi, np.pi, (rows, n))
+    fields = size[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    every: tuple[Coupling, ...] = couplings
+    if "injection" in c.couplings:
+        every = (*couplings, Injection(rng.uniform(-reach, 0.5 * reach, n)))
+    return Problem(layers, every, _snapped(fields, c.field_step))
+
+
+def _two_chiralities(c: Capabilities) -> tuple[Problem, Floats]:
+    layers = tuple(Layer(name, 1, Phase()) for name in "abc")
+    strong = np.full((1, 1), _reach(c.coupling_step))
+    pairs = (((0, 1), (1, 2)), ((1, 2), (2, 3)), ((0, 1), (2, 3)))
+    fields = np.zeros((2, 3, 2))
+    fields[:, 0, 0] = -0.5 * strong[0, 0]
+    third = 2 * np.pi / 3
+    valleys = np.array([[[0.0, third, -third]], [[0.0, -third, third]]])
+    return Problem(
+        layers, tuple(Cosine(Dense(a, b, strong.copy())) for a, b in pairs), fields
+    ), valleys
+
+
 def _first(c: Capabilities, wanted: tuple[str, ...], otherwise: str) -> str:
     for kind in wanted:
         if kind in kinds(c):
@@ -184,6 +243,8 @@ def _layers(
     linear = Amplitude(-np.inf, np.inf, 5.2 * reach)
     choices: dict[str, tuple[Unit, Unit, Unit]] = {
         "spin": (Spin(), Spin(), Spin()),
+        "phase": (Phase(), Phase(), Phase()),
+        "quartic": (Quartic(1 - 4 * reach), Quartic(1 - 4.4 * reach), Quartic(1 - 5.2 * reach)),
         "amplitude": (Amplitude(0.0, 1.0, 4 * reach), Amplitude(-0.5, 1.5, 4.4 * reach), linear),
         "logistic": (
             Logistic(1 / reach),
@@ -227,7 +288,10 @@ def _draw(
     low, high = span
     if allowed is not None:
         low, high = max(low, allowed[0]), min(high, allowed[1])
-    values = rng.uniform(low, high, shape)
+    return _snapped(rng.uniform(low, high, shape), step)
+
+
+def _snapped(values: Floats, step: float | None) -> Floats:
     return values if step is None else np.rint(values / step) * step
 
 

@@ -91,7 +91,7 @@ def _expect_fixed_point(equilibrium: Equilibrium) -> None:
         worst <= allowed,
         f"residual {worst:.2g} after {request.max_steps} steps, tolerance {request.tolerance:g}",
     )
-    gap = float(np.abs(states - fixed_point(request)).max())
+    gap = float(np.abs(instances.apart(request.problem, states, fixed_point(request))).max())
     expect(
         gap <= 100 * worst + 1e-5,
         f"state is {gap:.2g} away from the only equilibrium, its residual is {worst:.2g}",

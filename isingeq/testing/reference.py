@@ -4,7 +4,7 @@
 follow the definitions in float64 numpy and use nothing but the problem's energy and gradient.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,25 @@ from isingeq.backend import (
     Trace,
     check_request,
 )
+from isingeq.couplings import Injection
 from isingeq.errors import BackendError
 from isingeq.problem import Problem
 from isingeq.schedule import Annealing, Schedule
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, total_energy, total_gradient
+from isingeq.terms import (
+    Clamp,
+    CosineNudge,
+    LinearNudge,
+    LogCosNudge,
+    QuadraticNudge,
+    total_energy,
+    total_gradient,
+)
 from isingeq.testing.enumeration import boltzmann, energy_table, spin_states, spread
-from isingeq.units import Spin
+from isingeq.units import Phase, Spin
 
 Floats = NDArray[np.floating]
 TERMS: frozenset[type] = frozenset({LinearNudge, QuadraticNudge, Clamp})
+ANGULAR: frozenset[type] = frozenset({LinearNudge, CosineNudge, LogCosNudge, Clamp})
 
 
 @dataclass
@@ -42,7 +52,7 @@ class Door:
 
 
 RELAXES = Capabilities(
-    units=frozenset({"amplitude", "logistic"}),
+    units=frozenset({"amplitude", "logistic", "quartic"}),
     couplings=frozenset({"edges"}),
     claim=Claim.FIXED_POINT,
     terms=TERMS,
@@ -52,9 +62,22 @@ RELAXES = Capabilities(
 )
 
 
+TURNS = replace(
+    RELAXES,
+    units=frozenset({"phase"}),
+    couplings=frozenset({"edges", "injection"}),
+    terms=ANGULAR,
+    complex_nudging=False,
+)
+"""The same on phases: `PlainRelaxation(capabilities=TURNS)`."""
+
+
 @dataclass(frozen=True)
 class PlainRelaxation:
-    """Damped fixed-point iteration x ← ½ x + ½ rest(force of the others), all units at once."""
+    """Damped fixed-point iteration x ← ½ x + ½ rest(force of the others), all units at once.
+
+    A phase has no rest: it moves down its slope, by steps that the largest curvature of the problem allows.
+    """
 
     name: str = "plain-relaxation"
     door: Door = field(default_factory=Door)
@@ -214,7 +237,11 @@ def fixed_point(request: SettleRequest) -> Floats:
     exact = SettleRequest(
         request.problem, request.terms, tolerance=1e-9, max_steps=20_000, precision="float64"
     )
-    return PlainRelaxation().settle(exact).states
+    return (
+        PlainRelaxation(capabilities=TURNS if request.problem.angular else RELAXES)
+        .settle(exact)
+        .states
+    )
 
 
 def _look(request: SettleRequest, x: Floats) -> tuple[Floats, Floats]:
@@ -225,14 +252,29 @@ def _look(request: SettleRequest, x: Floats) -> tuple[Floats, Floats]:
     """
     problem = request.problem
     slope = total_gradient(problem, request.terms, x)
+    if problem.angular:
+        return problem.residual(x, slope), x - 2 * slope / _steepest(problem)
     rest = np.empty_like(x)
     for layer, (start, stop) in zip(problem.layers, problem.spans, strict=True):
-        assert not isinstance(layer.unit, Spin)
+        assert not isinstance(layer.unit, Spin | Phase)
         force = layer.unit.slope(x[..., start:stop]) - slope[..., start:stop]
         rest[..., start:stop] = layer.unit.rest(force)
     if np.iscomplexobj(x):
         return np.asarray(np.abs(x - rest).max(axis=-1)), rest
     return problem.residual(x, slope), rest
+
+
+def _steepest(problem: Problem) -> Floats:
+    """Return a bound on the curvature of phases (Gershgorin's), with room for nudges of strength 1, (b, 1, 1)."""
+    total = np.linalg.norm(problem.fields, axis=-1) + 4.0
+    for coupling in problem.couplings:
+        if isinstance(coupling, Injection):
+            total += 4 * np.abs(coupling.K)
+        else:
+            for i, j, J in zip(*coupling.edges(), strict=True):
+                total[:, i] += 2 * abs(J)
+                total[:, j] += 2 * abs(J)
+    return np.asarray(total.max(axis=1)[:, None, None])
 
 
 def _clamped(request: SettleRequest, x: Floats) -> Floats:

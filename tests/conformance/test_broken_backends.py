@@ -63,6 +63,17 @@ CAUGHT = {
         "a_nudge_leaves_no_trace",
         "complex_nudging_is_holomorphic",
     },
+    "ignores terms on phases": {
+        "the_residual_is_the_exact_one",
+        "unsettled_is_reported",
+        "linear_nudge_acts_as_a_field",
+        "cosine_nudge_acts_as_a_spring_between_cosines",
+        "log_cosine_nudge_pulls_as_claimed",
+        "clamp_holds_its_units",
+        "a_part_of_a_layer_is_held_or_refused",
+        "terms_add_up",
+        "a_nudge_leaves_no_trace",
+    },
     "releases clamps": {
         "clamp_holds_its_units",
         "a_part_of_a_layer_is_held_or_refused",
@@ -84,6 +95,7 @@ CAUGHT = {
         "inputs_are_not_changed",
     },
     "overwrites earlier answers": {
+        "states_are_values_of_their_units",
         "the_residual_is_the_exact_one",
         "unsettled_is_reported",
         "earlier_answers_stay",

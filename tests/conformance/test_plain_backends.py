@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from isingeq.backend import Backend, Claim
+from isingeq.terms import LinearNudge
 from isingeq.testing import (
     BackendConformance,
     PlainAnnealer,
@@ -13,13 +14,19 @@ from isingeq.testing import (
     run_conformance,
 )
 from isingeq.testing.broken import CHIP
-from isingeq.testing.reference import RELAXES
+from isingeq.testing.reference import RELAXES, TURNS
 
 
 class TestPlainRelaxation(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
         return PlainRelaxation()
+
+
+class TestPlainRelaxationOfPhases(BackendConformance):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return PlainRelaxation(capabilities=TURNS)
 
 
 class TestPlainSampler(BackendConformance):
@@ -46,6 +53,16 @@ MODEST = {
             traces=False,
             warm_start=False,
             split_invariant=False,
+        )
+    ),
+    "phases": PlainRelaxation(
+        capabilities=replace(
+            TURNS,
+            couplings=frozenset({"cosine dense"}),
+            terms=frozenset({LinearNudge}),
+            coupling_step=0.25,
+            max_units=4,
+            warm_start=False,
         )
     ),
     "sampler": PlainSampler(capabilities=CHIP),

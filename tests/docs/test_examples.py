@@ -19,7 +19,11 @@ def printed(name, capsys):
 
 
 def test_every_example_is_run():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*REACHED, "compare_backends.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        *REACHED,
+        "compare_backends.py",
+        "dimod_sampler.py",
+    }
 
 
 @pytest.mark.parametrize("name", REACHED)
@@ -41,6 +45,10 @@ def test_backends_of_one_claim_agree(capsys):
     claim, cosine, _ = rows["neal?beta=1&sweeps=20"]
     assert claim == "BOLTZMANN"
     assert cosine > 0.7
+
+
+def test_parcels_are_shared_out_evenly(capsys):
+    assert printed("dimod_sampler.py", capsys)[-1] == "difference 0 g"
 
 
 def test_the_page_on_python_runs_from_top_to_bottom():

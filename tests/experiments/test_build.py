@@ -3,6 +3,7 @@ import pytest
 from isingeq.errors import CapabilityError, ConfigError
 from isingeq.experiments import build
 from isingeq.experiments.config import Machine
+from isingeq.experiments.networks import build_network
 from isingeq.experiments.reading import validate
 from isingeq.tasks import load
 
@@ -54,19 +55,21 @@ def test_a_refusal_closes_the_backend(blobs_on_spins, monkeypatch):
 def test_spins_aim_at_plus_and_minus_one_and_amplitudes_at_one_and_zero(blobs, blobs_on_spins):
     data = load("blobs")
     for experiment, low in ((blobs, 0.0), (blobs_on_spins, -1.0)):
-        cost = build.build_network(experiment, data).cost
+        cost = build_network(experiment.network, data).cost
         assert (cost.low, cost.high) == (low, 1.0)
 
 
 def test_cross_entropy_reads_the_last_hidden_layer(blobs):
     data = load("blobs")
-    network = build.build_network(
-        changed(blobs, network={"hidden": [8, 5], "cost": "cross_entropy"}), data
+    network = build_network(
+        changed(blobs, network={"hidden": [8, 5], "cost": "cross_entropy"}).network, data
     )
     assert [layer.size for layer in network.layers] == [8, 5]
     assert dict(network.shapes)["readout.weight"] == (5, 3)
     with pytest.raises(ConfigError, match="replicas = 1"):
-        build.build_network(changed(blobs, network={"cost": "cross_entropy", "replicas": 2}), data)
+        build_network(
+            changed(blobs, network={"cost": "cross_entropy", "replicas": 2}).network, data
+        )
 
 
 def test_threads_reach_a_backend_that_takes_them_unless_its_spec_says():

@@ -12,7 +12,16 @@ from isingeq.experiments.toml import dumps
 from isingeq.registry import parse_spec
 from isingeq.tasks import from_arrays
 
-SHIPPED = ["digits", "digits-binary", "fashion-dense", "mnist-binary", "mnist-dense"]
+SHIPPED = [
+    "digits",
+    "digits-binary",
+    "digits-xy",
+    "fashion-dense",
+    "fashion-oscillator",
+    "mnist-binary",
+    "mnist-dense",
+    "mnist-oscillator",
+]
 
 
 def test_shipped_experiments_are_those_promised():

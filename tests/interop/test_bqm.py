@@ -38,7 +38,7 @@ def models(draw):
     chosen = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
     quadratic = {pair: draw(biases) for pair in chosen}
     vartype = draw(st.sampled_from([dimod.SPIN, dimod.BINARY]))
-    dtype = draw(st.sampled_from([np.float64, object]))
+    dtype = draw(st.sampled_from([np.float64, np.float32, object]))
     return dimod.BinaryQuadraticModel(linear, quadratic, draw(biases), vartype, dtype=dtype)
 
 

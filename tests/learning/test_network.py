@@ -96,7 +96,7 @@ def test_contrast_is_the_weighted_slope_of_the_energy():
     rng = np.random.default_rng(1)
     states, signs = rng.uniform(0, 1, (2, 3, 2, net.n)), rng.normal(size=(2, 3, 2))
     out = p.like(np.full_like(p.vector, np.nan))
-    net.contrast(net.couplings(p), Inputs(x), states, signs, out, POOL)
+    net.contrast(net.couplings(p), (Inputs(x),), states, signs, out, POOL)
 
     def energy(q):
         problem = net.problem(net.couplings(q), net.encode(q, x, POOL))

@@ -6,7 +6,15 @@ import numpy as np
 
 from isingeq.backend import Backend, Claim, SettleRequest
 from isingeq.errors import CapabilityError
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term, total_gradient
+from isingeq.terms import (
+    Clamp,
+    CosineNudge,
+    LinearNudge,
+    LogCosNudge,
+    QuadraticNudge,
+    Term,
+    total_gradient,
+)
 from isingeq.testing import instances
 from isingeq.testing.outcome import NotApplicable, expect
 from isingeq.testing.promises import claimed_problem, expect_claim, read_weights, settle_as_claimed
@@ -20,6 +28,16 @@ def check_linear_nudge_acts_as_a_field(backend: Backend) -> None:
 def check_quadratic_nudge_acts_as_a_spring(backend: Backend) -> None:
     """With strengths of both signs in one call, each row is as claimed for its own E + spring."""
     _check(backend, QuadraticNudge)
+
+
+def check_cosine_nudge_acts_as_a_spring_between_cosines(backend: Backend) -> None:
+    """On phases: with strengths of both signs in one call, each row is as claimed for its own E + spring."""
+    _check(backend, CosineNudge)
+
+
+def check_log_cosine_nudge_pulls_as_claimed(backend: Backend) -> None:
+    """On phases: each row is as claimed for E with its own pull to angles."""
+    _check(backend, LogCosNudge)
 
 
 def check_quadratic_nudge_pulls_outputs_to_their_targets(backend: Backend) -> None:

@@ -3,20 +3,21 @@
 CapabilityError for what it lacks, ProblemError for requests that make no sense to anybody.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.backend import Backend, SettleRequest
-from isingeq.couplings import Dense
+from isingeq.couplings import Cosine, Dense
 from isingeq.errors import CapabilityError, IsingeqError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Annealing, Relaxation
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
+from isingeq.terms import Clamp, CosineNudge, LinearNudge, LogCosNudge, QuadraticNudge, Term
 from isingeq.testing import instances
 from isingeq.testing.outcome import NotApplicable, expect
-from isingeq.units import Layer
+from isingeq.units import Layer, Spin
 
 MOST_UNITS = 20_000
 """Above this a problem that is one unit too large is not built."""
@@ -51,7 +52,7 @@ class _UnknownSchedule:
 
 def check_unknown_units_are_refused(backend: Backend) -> None:
     """A unit kind that nobody knows is refused, alone or in one layer of several."""
-    problem = _any(backend)
+    problem = _flat(_any(backend))
     last = problem.layers[-1]
     strange = Layer(last.name, last.size, _UnknownUnit())  # type: ignore[arg-type]
     for layers in (
@@ -65,13 +66,14 @@ def check_unknown_units_are_refused(backend: Backend) -> None:
 
 
 def check_units_it_does_not_list_are_refused(backend: Backend) -> None:
-    """Spins, amplitudes and logistic units are refused where they are not listed."""
+    """Spins, amplitudes, logistic units and phases are refused where they are not listed."""
     c = backend.capabilities
-    missing = [kind for kind in ("spin", "amplitude", "logistic") if kind not in c.units]
+    missing = [kind for kind in ("spin", "amplitude", "logistic", "phase") if kind not in c.units]
     if not missing:
-        raise NotApplicable("holds all three kinds")
+        raise NotApplicable("holds all kinds")
     for kind in missing:
-        problem = instances.make(replace(c, units=frozenset({kind})), kind)
+        kept = replace(c, units=frozenset({kind}), field_range=None)
+        problem = instances.make(kept, kind)
         _refuses(backend, SettleRequest(problem), CapabilityError, f"{kind} units")
 
 
@@ -80,10 +82,9 @@ def check_unknown_couplings_are_refused(backend: Backend) -> None:
     if "edges" in backend.capabilities.couplings:
         raise NotApplicable("takes whatever lowers to edges")
     problem = _any(backend)
-    first = problem.couplings[0]
-    assert isinstance(first, Dense)
-    strange = Dense(first.a, first.b, first.J, kind="of an unknown kind")
-    unknown = Problem(problem.layers, (strange, *problem.couplings[1:]), problem.fields)
+    unknown = _with_first_dense(
+        problem, lambda first: Dense(first.a, first.b, first.J, kind="of an unknown kind")
+    )
     _refuses(
         backend, SettleRequest(unknown), CapabilityError, "a kind of coupling that it does not list"
     )
@@ -96,14 +97,13 @@ def check_too_many_units_are_refused(backend: Backend) -> None:
         raise NotApplicable(
             "no limit on units" if most is None else f"limit above {MOST_UNITS} units"
         )
-    unit = _any(backend).layers[0].unit
+    small = _any(backend)
+    unit = small.layers[0].unit
     layers = (Layer("a", most, unit), Layer("b", 1, unit))
     weak = backend.capabilities.coupling_step or 0.1
-    large = Problem(
-        layers,
-        (Dense((0, most), (most, most + 1), np.full((most, 1), -weak)),),
-        np.zeros((1, most + 1)),
-    )
+    pairs = Dense((0, most), (most, most + 1), np.full((most, 1), -weak))
+    fields = np.zeros((1, most + 1, *small.fields.shape[2:]))
+    large = Problem(layers, (Cosine(pairs) if small.angular else pairs,), fields)
     _refuses(
         backend, SettleRequest(large), CapabilityError, f"{most + 1} units, its limit is {most}"
     )
@@ -112,7 +112,8 @@ def check_too_many_units_are_refused(backend: Backend) -> None:
 def check_unknown_terms_are_refused(backend: Backend) -> None:
     """Terms that are not in `capabilities.terms` are refused, not left out."""
     c, problem = backend.capabilities, _any(backend)
-    every = replace(c, terms=frozenset({LinearNudge, QuadraticNudge, Clamp}))
+    kinds = (LinearNudge, QuadraticNudge, CosineNudge, LogCosNudge, Clamp)
+    every = replace(c, terms=frozenset(kinds))
     for kind, term in instances.nudges(every, problem).items():
         if kind not in c.terms:
             _refuses(
@@ -183,7 +184,7 @@ def check_wrong_initial_states_are_refused(backend: Backend) -> None:
             ProblemError,
             f"initial states of shape {wrong.shape} for {good.shape}",
         )
-    for value in (np.nan, 9.0):
+    for value in (np.nan,) if np.isinf(problem.bounds[1][0]) else (np.nan, 9.0):
         wrong = good.copy()
         wrong[-1, -1, 0] = value
         request = SettleRequest(problem, reads=2, initial=wrong)
@@ -223,22 +224,26 @@ def check_senseless_counts_are_refused(backend: Backend) -> None:
 def check_terms_that_do_not_fit_are_refused(backend: Backend) -> None:
     """Terms of another batch, other units, or with NaN are refused, not broadcast."""
     c, problem = backend.capabilities, _any(backend)
-    (b, n), span = problem.fields.shape, problem.spans[-1]
+    (b, n), span = problem.fields.shape[:2], problem.spans[-1]
     width, held = span[1] - span[0], np.zeros(problem.n, bool)
     held[0] = True
     force, targets, strength, legal = (
-        np.zeros((b, n)),
+        np.zeros(problem.fields.shape),
         np.ones((b, width)),
         np.ones(b),
         np.ones((b, n)),
     )
     wrong: list[Term] = [
-        *(LinearNudge(bad) for bad in (force[:1], force[:, :-1], np.full((b, n), np.nan))),
-        QuadraticNudge(span, targets[:1], strength[:1]),
-        QuadraticNudge((n, n + width), targets, strength),
-        QuadraticNudge(span, targets, np.full(b, np.nan)),
-        *(Clamp(*bad) for bad in ((held[:-1], legal), (held, legal[:-1]), (held, 9 * legal))),
+        *(LinearNudge(bad) for bad in (force[:1], force[:, :-1], force + np.nan)),
+        *(Clamp(*bad) for bad in ((held[:-1], legal), (held, legal[:-1]))),
+        Clamp(held, (np.nan if np.isinf(problem.bounds[1][0]) else 9) * legal),
     ]
+    for spring in (QuadraticNudge, CosineNudge, LogCosNudge):
+        wrong += [
+            spring(span, targets[:1], strength[:1]),
+            spring((n, n + width), targets, strength),
+            spring(span, targets, np.full(b, np.nan)),
+        ]
     taken = [term for term in wrong if type(term) in c.terms]
     if not taken:
         raise NotApplicable("takes no terms")
@@ -293,8 +298,27 @@ def _with_a_field(problem: Problem, value: float) -> Problem:
 
 
 def _with_a_coupling(problem: Problem, value: float) -> Problem:
+    def change(first: Dense) -> Dense:
+        J = first.J.copy()
+        J[-1, -1] = value
+        return Dense(first.a, first.b, J)
+
+    return _with_first_dense(problem, change)
+
+
+def _with_first_dense(problem: Problem, change: Callable[[Dense], Dense]) -> Problem:
+    """Return the problem with its first coupling changed, inside the cosine where there is one."""
     first, *others = problem.couplings
-    assert isinstance(first, Dense)
-    J = first.J.copy()
-    J[-1, -1] = value
-    return Problem(problem.layers, (Dense(first.a, first.b, J), *others), problem.fields)
+    inner = first.of if isinstance(first, Cosine) else first
+    assert isinstance(inner, Dense)
+    changed = Cosine(change(inner)) if isinstance(first, Cosine) else change(inner)
+    return Problem(problem.layers, (changed, *others), problem.fields)
+
+
+def _flat(problem: Problem) -> Problem:
+    """Return a problem as other units would have it: one component of its fields, and no cosines."""
+    if not problem.angular:
+        return problem
+    couplings = tuple(k.of for k in problem.couplings if isinstance(k, Cosine))
+    layers = tuple(replace(layer, unit=Spin()) for layer in problem.layers)
+    return Problem(layers, couplings, problem.fields[..., 0])

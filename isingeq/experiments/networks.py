@@ -1,0 +1,65 @@
+"""From the network table of an experiment to a `Network`."""
+
+import numpy as np
+
+from isingeq.errors import ConfigError
+from isingeq.experiments import config
+from isingeq.learning.coding import PLAIN, Axial, Coding, Planar
+from isingeq.learning.cost import Cost, CrossEntropy, SquaredError
+from isingeq.learning.network import Network
+from isingeq.learning.phase_cost import CosineError, LogCosine
+from isingeq.tasks import Dataset
+from isingeq.units import Amplitude, Layer, Logistic, Phase, Spin, Unit
+
+_HIDDEN: dict[str, Unit] = {
+    "amplitude": Amplitude(),
+    "spin": Spin(),
+    "logistic": Logistic(),
+    "phase": Phase(),
+}
+_OUTPUT: dict[str, Unit] = {
+    "linear": Amplitude(-np.inf, np.inf),
+    "box": Amplitude(),
+    "spin": Spin(),
+    "phase": Phase(),
+}
+
+
+def build_network(table: config.Network, data: Dataset) -> Network:
+    """Return the network between the features and the classes of a data set.
+
+    Raises:
+        ConfigError: replicas or an output kind where the readout stands outside the system, or a cost that
+            the output units do not have.
+    """
+    hidden = [
+        Layer(f"hidden{k}", size, _HIDDEN[table.unit]) for k, size in enumerate(table.hidden, 1)
+    ]
+    inputs = data.x_train.shape[1]
+    if table.cost == "cross_entropy":
+        if table.replicas != 1:
+            raise ConfigError(
+                "network.cost = 'cross_entropy' reads the last hidden layer: it needs "
+                f"replicas = 1, got {table.replicas}"
+            )
+        return Network(inputs, tuple(hidden), CrossEntropy(data.num_classes), table.field_limit)
+    unit = _OUTPUT[table.output]
+    output = Layer("output", data.num_classes * table.replicas, unit)
+    cost, coding = _readout(table, data.num_classes, unit)
+    return Network(
+        inputs, (*hidden, output), cost, table.field_limit, coding=coding, injection=table.injection
+    )
+
+
+def _readout(table: config.Network, classes: int, unit: Unit) -> tuple[Cost, Coding]:
+    """Return what the output is compared with, and how inputs and states are coded."""
+    if table.cost == "log_cosine":
+        if unit.kind != "phase" or table.replicas != 1:
+            raise ConfigError(
+                "network.cost = 'log_cosine' compares phases: it needs output = 'phase' and replicas = 1"
+            )
+        return LogCosine(classes), Planar()
+    if unit.kind == "phase":
+        return CosineError(classes, table.replicas), Axial()
+    low = -1.0 if unit.kind == "spin" else 0.0
+    return SquaredError(classes, table.replicas, low=low), PLAIN
