@@ -1,7 +1,7 @@
 """Any spin machine as a backend: terms become fields, clamped spins become fields on the others."""
 
 import time
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import cached_property
 
 import numba
@@ -14,6 +14,7 @@ from isingeq.backend import (
     Provenance,
     SettleRequest,
     Timing,
+    Trace,
     check_request,
 )
 from isingeq.errors import BackendError, ProblemError
@@ -23,7 +24,9 @@ from isingeq.machines.spinning import SpinMachine, Task
 from isingeq.problem import Problem, lower
 from isingeq.schedule import Schedule, schedule_data
 from isingeq.spins import free_spins, spin_fields
-from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, total_energy
+
+Floats = NDArray[np.floating]
 
 
 @dataclass(eq=False)
@@ -55,6 +58,7 @@ class SpinSimulator:
             terms=frozenset({LinearNudge, QuadraticNudge, Clamp}),
             schedules=frozenset({self.machine.schedule_kind}),
             warm_start=self.machine.warm_start,
+            split_invariant=self.machine.split_invariant,
             traces=True,
         )
 
@@ -97,8 +101,19 @@ class SpinSimulator:
             states=states,
             provenance=Provenance(self.name, "simulated", request.seed, details),
             timing=Timing(host_s=time.perf_counter() - started),
-            trace=outcome.trace,
+            trace=outcome.trace and self._of_all(outcome.trace, request, states, ~held, h, graph),
         )
+
+    def _of_all(
+        self, trace: Trace, request: SettleRequest, states: Floats, free: NDArray[np.bool_], h: Floats, graph: Graph
+    ) -> Trace:  # fmt: skip
+        """Return a trace with what the machine did not see in its energies: offset, and what held spins come to."""
+        up = states[:, :1].copy()
+        up[..., free] = 1
+        seen = h.sum(axis=1) + graph.values.sum(dtype=np.float64) / 2
+        unseen = total_energy(request.problem, request.terms, up)[:, 0] - seen
+        shifted = {k: v + unseen if "energy" in k else v for k, v in trace.details.items()}
+        return replace(trace, energy=trace.energy + unseen, details=shifted)
 
     def close(self) -> None:
         """Stop the threads."""

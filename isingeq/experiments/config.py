@@ -49,24 +49,26 @@ class Network(BaseModel):
     Attributes:
         hidden: units of each hidden layer.
         unit: kind of the hidden units.
-        output: kind of the output units: without walls, in the box [0, 1], spins, or phases.
+        output: kind of the output units: without walls, in the box [0, 1], spins, phases, or quartic.
         replicas: output units per class.
         cost: squared error (of the cosines of phases), cross-entropy with a readout of its own on the last hidden
             layer, or the logarithm of cosines of phases.
         gains: of the initial weights, one for all or one per weight matrix, input first.
         field_limit: input fields are cut to ± this, and counted; None for no limit.
+        pump: of quartic units, the amplitudes of a coherent Ising machine.
         injection: second harmonic that phases start with, trained from there; None for none.
     """
 
     model_config = _CLOSED
 
     hidden: Annotated[tuple[Count, ...], _TUPLE] = (128,)
-    unit: Literal["amplitude", "spin", "logistic", "phase"] = "amplitude"
-    output: Literal["linear", "box", "spin", "phase"] = "linear"
+    unit: Literal["amplitude", "spin", "logistic", "phase", "quartic"] = "amplitude"
+    output: Literal["linear", "box", "spin", "phase", "quartic"] = "linear"
     replicas: Count = 1
     cost: Literal["squared_error", "cross_entropy", "log_cosine"] = "squared_error"
     gains: Annotated[tuple[NotNegative, ...], _TUPLE, Field(min_length=1)] = (1.0,)
     field_limit: Positive | None = None
+    pump: float = 0.0
     injection: float | None = None
 
 

@@ -9,20 +9,21 @@ from isingeq.learning.cost import Cost, CrossEntropy, SquaredError
 from isingeq.learning.network import Network
 from isingeq.learning.phase_cost import CosineError, LogCosine
 from isingeq.tasks import Dataset
-from isingeq.units import Amplitude, Layer, Logistic, Phase, Spin, Unit
+from isingeq.units import Amplitude, Layer, Logistic, Phase, Quartic, Spin, Unit
 
-_HIDDEN: dict[str, Unit] = {
-    "amplitude": Amplitude(),
-    "spin": Spin(),
-    "logistic": Logistic(),
-    "phase": Phase(),
-}
-_OUTPUT: dict[str, Unit] = {
-    "linear": Amplitude(-np.inf, np.inf),
-    "box": Amplitude(),
-    "spin": Spin(),
-    "phase": Phase(),
-}
+
+def _unit(kind: str, pump: float) -> Unit:
+    """Return the unit that a table calls by this name."""
+    units: dict[str, Unit] = {
+        "amplitude": Amplitude(),
+        "box": Amplitude(),
+        "linear": Amplitude(-np.inf, np.inf),
+        "logistic": Logistic(),
+        "phase": Phase(),
+        "quartic": Quartic(pump),
+        "spin": Spin(),
+    }
+    return units[kind]
 
 
 def build_network(table: config.Network, data: Dataset) -> Network:
@@ -32,9 +33,8 @@ def build_network(table: config.Network, data: Dataset) -> Network:
         ConfigError: replicas or an output kind where the readout stands outside the system, or a cost that
             the output units do not have.
     """
-    hidden = [
-        Layer(f"hidden{k}", size, _HIDDEN[table.unit]) for k, size in enumerate(table.hidden, 1)
-    ]
+    inner = _unit(table.unit, table.pump)
+    hidden = [Layer(f"hidden{k}", size, inner) for k, size in enumerate(table.hidden, 1)]
     inputs = data.x_train.shape[1]
     if table.cost == "cross_entropy":
         if table.replicas != 1:
@@ -43,7 +43,7 @@ def build_network(table: config.Network, data: Dataset) -> Network:
                 f"replicas = 1, got {table.replicas}"
             )
         return Network(inputs, tuple(hidden), CrossEntropy(data.num_classes), table.field_limit)
-    unit = _OUTPUT[table.output]
+    unit = _unit(table.output, table.pump)
     output = Layer("output", data.num_classes * table.replicas, unit)
     cost, coding = _readout(table, data.num_classes, unit)
     return Network(

@@ -16,7 +16,7 @@ from isingeq.kernels.sparse import Inputs
 from isingeq.learning.cost import Labels
 from isingeq.learning.network import Network
 from isingeq.learning.parameters import Parameters
-from isingeq.units import Logistic, Phase, Spin, Unit
+from isingeq.units import Logistic, Phase, Quartic, Spin, Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +95,8 @@ def _steepness(unit: Unit, state: Floats) -> Floats:
     """Return d rest / d force at a state (b, size)."""
     if isinstance(unit, Logistic):
         return unit.gain * state * (1 - state)
+    if isinstance(unit, Quartic):
+        return np.asarray(1 / (1 - unit.pump + 3 * state * state), state.dtype)
     assert not isinstance(unit, Spin | Phase)
     inside = (state > unit.low) & (state < unit.high)
     return np.asarray(inside / unit.stiffness, state.dtype)

@@ -102,6 +102,11 @@ class Bifurcation:
         return Drive
 
     @property
+    def split_invariant(self) -> bool:
+        """True: sums do not depend on what else is in a tile."""
+        return True
+
+    @property
     def warm_start(self) -> bool:
         """False: below the bifurcation a start is forgotten."""
         return False
@@ -243,5 +248,5 @@ def _trace(found: Found, unit: float, b: int) -> Trace:
         .transpose(1, 2, 0)
     )
     return Trace(
-        unit * energy, kinetic=kinetic, details={"best energy": unit * best, "amplitude": amplitude}
+        unit * energy, kinetic=kinetic, details={"best_energy": unit * best, "amplitude": amplitude}
     )

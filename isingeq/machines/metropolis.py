@@ -107,6 +107,11 @@ class Metropolis:
         return Annealing
 
     @property
+    def split_invariant(self) -> bool:
+        """True: sums do not depend on what else is in a tile."""
+        return True
+
+    @property
     def warm_start(self) -> bool:
         """A start is where the first sweep begins."""
         return True

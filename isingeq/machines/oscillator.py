@@ -107,6 +107,7 @@ class OscillatorSolver:
     claim: ClassVar[Claim] = Claim.GROUND_STATE
     schedule_kind: ClassVar[type] = Drive
     warm_start: ClassVar[bool] = True
+    split_invariant: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         Oscillator(self.dt, self.spread, self.noise)

@@ -113,6 +113,11 @@ class PBit:
         return Annealing
 
     @property
+    def split_invariant(self) -> bool:
+        """True: sums do not depend on what else is in a tile."""
+        return True
+
+    @property
     def warm_start(self) -> bool:
         """A start is where the first sweep begins."""
         return True

@@ -77,6 +77,11 @@ class SpinMachine(Protocol):
         """True where a start makes a difference."""
         ...
 
+    @property
+    def split_invariant(self) -> bool:
+        """True where a read's numbers do not depend on what runs beside it."""
+        ...
+
     def suggest(self, graph: Graph, h: Floats) -> Schedule:
         """Return the default schedule for couplings and fields (b, n)."""
         ...

@@ -76,7 +76,7 @@ def test_trace_has_a_row_per_sweep_and_a_column_per_sample():
     for series in (out.trace.energy, out.trace.kinetic, *out.trace.details.values()):
         assert series.shape == (30, 3)
         assert np.isfinite(series).all()
-    best = out.trace.details["best energy"]
+    best = out.trace.details["best_energy"]
     assert (np.diff(best, axis=0) <= 0).all()
     np.testing.assert_allclose(best[-1], out.energies.mean(axis=1), rtol=1e-5)
 

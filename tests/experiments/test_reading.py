@@ -43,6 +43,7 @@ def test_shipped_experiments_build(name, monkeypatch):
     assert sizes == {
         "digits": [128, 10],
         "digits-binary": [96, 40],
+        "digits-xy": [200, 10],
         "mnist-binary": [120, 40],
     }.get(name, [512, 10])
 

@@ -70,7 +70,7 @@ def test_every_step_is_the_one_of_the_equations(variant, case, heat):
         trace = out.trace
         found = (
             trace.energy,
-            trace.details["best energy"],
+            trace.details["best_energy"],
             trace.kinetic,
             trace.details["amplitude"],
         )
