@@ -13,6 +13,7 @@ from isingeq.backend import Equilibrium, Provenance, SettleRequest, Trace
 from isingeq.backends.layout import Folded, fold_terms
 from isingeq.couplings import Dense
 from isingeq.kernels.lanes import LANES
+from isingeq.kernels.panels import fixed
 from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
 from isingeq.machines.conjugate import Conjugate
 from isingeq.machines.hopfield import Hopfield
@@ -51,14 +52,14 @@ class Settling:
         )
         springs = layout.net.boxes[folded.springy > 0, 0].astype(dtype)
         self.batch = Batch(
-            fields=_per_read(problem.fields.astype(dtype, copy=False), reads),
+            fields=fixed(_per_read(problem.fields.astype(dtype, copy=False), reads)),
             force=_per_read(folded.force, reads),
             spring=_per_read(folded.spring, reads),
             ease=_per_read(
                 machine.ease(folded.spring / springs if springs.size else folded.spring), reads
             ),
             targets=_per_read(folded.targets, reads),
-            start=_start(request, folded, dtype),
+            start=fixed(_start(request, folded, dtype)),
             momentum=momentum,
         )
         self.found = Found(
@@ -109,7 +110,7 @@ class Settling:
             kinetic = 0.5 * (self.batch.momentum.astype(np.float64) ** 2).sum(axis=1)
             rows.append((at.energies.mean(axis=1), kinetic.reshape(shape[:2]).mean(axis=1),
                          found.residual.reshape(shape[:2]).max(axis=1), self._contraction(before, step)))  # fmt: skip
-            self.batch = self.batch._replace(start=found.states.copy())
+            self.batch = self.batch._replace(start=fixed(found.states.copy()))
             if (found.steps == 0).all():
                 break
         found.steps[:] = total
@@ -176,7 +177,7 @@ def _start(request: SettleRequest, folded: Folded, dtype: type) -> Floats:
     if folded.held is not None:
         clamped = np.repeat(folded.frozen.astype(bool), [layer.size for layer in problem.layers])
         start = np.where(clamped, _per_read(folded.held, request.reads), start)
-    return np.ascontiguousarray(start, dtype)
+    return start.astype(dtype, copy=False)
 
 
 def _per_read(rows: Floats, reads: int) -> Floats:

@@ -82,7 +82,7 @@ def solve(
         from isingeq.registry import open_backend
         from isingeq.solving.files import read_labelled
         from isingeq.solving.maxcut import energy_of_cut
-        from isingeq.solving.opening import DEFAULT_BACKEND, solver_spec
+        from isingeq.solving.opening import default_spec, solver_spec
         from isingeq.solving.schedules import parse_schedule
         from isingeq.solving.solver import solve
         from isingeq.solving.states import check_writable, write_states
@@ -94,10 +94,11 @@ def solve(
         if out is not None:
             check_writable(out)
         per_read, count = _kept(keep)
-        spec = solver_spec(
-            backend or DEFAULT_BACKEND, {"sweeps": sweeps, "keep": per_read, "threads": threads}
-        )
         problem, labels = read_labelled(file, form=form)
+        spec = solver_spec(
+            backend or default_spec(problem),
+            {"sweeps": sweeps, "keep": per_read, "threads": threads},
+        )
         target = energy_of_cut(problem, target_cut) if target_cut is not None else target_energy
         followed = None if schedule is None else parse_schedule(schedule)
         say = output.warning

@@ -140,7 +140,7 @@ class Bifurcation:
         history = (b * task.reads, 4, schedule.sweeps) if task.trace else (0, 4, 0)
         found = Found(np.empty((b * task.reads, n), np.int8), np.empty(history, np.float32))
         layout = self._layout(graph)
-        h = (task.h / layout.unit).astype(np.float32)
+        h = (task.h / layout.unit).astype(np.float32, order="C")
         steps, seed = _steps(schedule, layout.unit, self.heat), np.uint64(task.seed % 2**64)
         best = self.keep == "best"
         if not n:

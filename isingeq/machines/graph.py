@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,8 @@ class Graph:
         cls, n: int, i: NDArray[np.integer], j: NDArray[np.integer], J: NDArray[np.floating]
     ) -> "Graph":
         """Return the graph of edges (m,); edges listed more than once add up, zeros fall out."""
-        narrow = (part.astype(np.int32, copy=False) for part in (i, j))
-        starts, neighbours, values, kept = adjacency(n, *narrow, J.astype(np.float32, copy=False))
+        parts = ((i, np.int32), (j, np.int32), (J, np.float32))
+        starts, neighbours, values, kept = adjacency(n, *(_fixed(*part) for part in parts))
         if kept < values.size:
             neighbours, values = neighbours[:kept].copy(), values[:kept].copy()
         return cls(n, starts, neighbours, values)
@@ -81,3 +82,10 @@ class Graph:
             if fits:
                 return unit, whole
         return None
+
+
+def _fixed(values: NDArray[Any], kind: type) -> NDArray[Any]:
+    """Return values as a row that cannot be written: the kernel is compiled for those alone."""
+    view = np.ascontiguousarray(values, kind).view()
+    view.flags.writeable = False
+    return view

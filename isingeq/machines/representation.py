@@ -57,7 +57,8 @@ def followed(graph: Graph) -> Representation:
     if name == "bits":
         assert whole is not None
         return _bits(graph, scale * whole[1].astype(np.int16), whole[0] / scale, per)
-    down = -np.bincount(np.repeat(np.arange(n), np.diff(graph.starts)), graph.values, n)
+    # Of no values at all, bincount counts in whole numbers.
+    down = -np.bincount(_row_of(graph), graph.values, n).astype(np.float64)
     if name == "int8 rows":
         assert whole is not None
         rows = np.zeros((n, n), np.int8)

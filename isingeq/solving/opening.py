@@ -2,9 +2,18 @@
 
 from isingeq import registry
 from isingeq.errors import ConfigError
+from isingeq.problem import Problem, lower
 
-DEFAULT_BACKEND = "bifurcation"
-"""SPEC of what solves where none is named."""
+DENSE = 0.1, 100
+"""Share of pairs that are coupled, and spins, from which bifurcation is the better guess; annealing wins elsewhere."""
+
+
+def default_spec(problem: Problem) -> str:
+    """Return the SPEC of what solves a problem where none is named."""
+    share, spins = DENSE
+    coupled = lower(problem).J.size
+    dense = problem.n >= spins and coupled >= share * problem.n * (problem.n - 1) / 2
+    return "bifurcation" if dense else "metropolis"
 
 
 def solver_spec(spec: str, options: dict[str, object]) -> str:

@@ -171,6 +171,8 @@ def test_an_interrupted_solve_gives_the_best_so_far(ring, tmp_path, number):
         "solve",
         "ring.txt",
         "--json",
+        "--backend",
+        "neal",
         "--reads",
         "1000000000",
     ]

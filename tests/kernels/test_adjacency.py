@@ -25,6 +25,8 @@ def test_rows_are_those_of_the_matrix(n, m, seed):
     ends = np.sort([rng.choice(n, 2, replace=False) for _ in range(m)] or np.zeros((0, 2), int))
     i, j = ends.astype(np.int32).T.copy()
     J = rng.integers(-2, 3, m).astype(np.float32) / 2
+    for part in (i, j, J):
+        part.flags.writeable = False
     starts, neighbours, values, kept = adjacency(n, i, j, J)
     dense = matrix(n, i, j, J)
     assert kept == starts[n] == (dense != 0).sum()

@@ -6,6 +6,7 @@ import numpy as np
 
 from isingeq.backends.layout import Layout
 from isingeq.kernels.lanes import LANES
+from isingeq.kernels.panels import fixed
 from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
 
 
@@ -167,8 +168,8 @@ def run(case, net, how, *, dtype=np.float64, rows=slice(None), pieces=None):
 
     net = net._replace(w=net.w.astype(dtype), boxes=net.boxes.astype(dtype))
     batch = Batch(
-        cast(case.fields), cast(case.force), cast(case.spring), cast(case.ease), cast(case.targets),
-        cast(case.start), cast(case.momentum),
+        fixed(cast(case.fields)), cast(case.force), cast(case.spring), cast(case.ease), cast(case.targets),
+        fixed(cast(case.start)), cast(case.momentum),
     )  # fmt: skip
     b, n = batch.fields.shape
     found = Found(

@@ -7,6 +7,7 @@ from isingeq.backend import SettleRequest
 from isingeq.backends.layout import Layout
 from isingeq.backends.simulator import conjugate
 from isingeq.couplings import Dense
+from isingeq.kernels.panels import fixed
 from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
 from isingeq.machines.conjugate import Conjugate, critical
 from isingeq.machines.curvature import smallest_curvature
@@ -36,9 +37,8 @@ def phase_space_map(problem, relaxation):
     layout = Layout.of(problem, relaxation.order)
     x, y = np.ascontiguousarray(basis[:, :n]), np.ascontiguousarray(basis[:, n:])
     b = 2 * n
-    batch = Batch(
-        np.zeros((b, n)), np.zeros((0, n)), np.zeros(b), np.ones(b), np.zeros((0, 1)), x, y
-    )
+    still = fixed(np.zeros((b, n)))
+    batch = Batch(still, np.zeros((0, n)), np.zeros(b), np.ones(b), np.zeros((0, 1)), fixed(x), y)
     found = Found(np.empty((b, n)), np.zeros(b, np.int64), np.zeros(b), np.zeros(b, bool))
     synchronous = int(relaxation.order == "synchronous")
     how = Motion(grid.keep, grid.ramp, grid.kick, grid.drift, 0.0, synchronous, 0.0, 0.0, 0)

@@ -229,3 +229,16 @@ def test_one_spin_no_edges_and_parts_are_solved_right(spec, fields):
     found = solve(none, backend, reads=4)
     assert (found.best_energy, found.best_cut, found.success_probability) == (0, 0, 1)
     assert solve(fields, backend, reads=4).best_energy == -6
+
+
+def test_dense_graphs_go_to_bifurcation_and_others_are_annealed():
+    from isingeq.solving.opening import default_spec
+
+    def named(n, share):
+        i, j = np.triu_indices(n, 1)
+        kept = np.random.default_rng(0).random(i.size) < share
+        edges = Edges(n, i[kept], j[kept], np.ones(int(kept.sum())))
+        return default_spec(Problem((Layer("s", n, Spin()),), (edges,), np.zeros((1, n))))
+
+    assert [named(200, 1.0), named(200, 0.2)] == ["bifurcation"] * 2
+    assert [named(200, 0.03), named(50, 1.0)] == ["metropolis"] * 2
