@@ -4,9 +4,10 @@
 
 Layered 512-256-64 with 100 % and 10 % of its couplings, every sample with its own fields, 100 sweeps from random spins.
 
-    anneal    geometric betas, the same on both sides: 0.2 to 3, or those that the backend suggests. dwave-samplers'
-              compiled core on prepared lists, one call per sample, against one settle of all samples; Metropolis
-              against Metropolis, heat bath against heat bath. The core's time follows its flips: cold is cheaper
+    anneal    geometric betas, the same on both sides: 0.05 to 1, 0.2 to 3, or those that the backend suggests.
+              dwave-samplers' compiled core on prepared lists, one call per sample, against one settle of all samples;
+              Metropolis against Metropolis, heat bath against heat bath. The core's time follows its flips: cold is
+              cheaper, ours is not
     sample    one beta; thrml (JAX), mapped over samples, against one settle; PYTHON is one that has thrml
     images    784-120-40 as in neal_batch.py: a model per image and phase and neal on it, against one settle per phase
 
@@ -99,7 +100,11 @@ def anneal(density: float, samples: int, peer_samples: int, rounds: int) -> Row:
     problem = layered(density, samples)
     out: Row = {}
     suggested = gibbs(sweeps=SWEEPS).suggest_schedule(problem)
-    schedules = {"0.2 to 3": Annealing.geometric(0.2, 3.0, SWEEPS), "suggested": suggested}
+    schedules = {
+        "0.05 to 1": Annealing.geometric(0.05, 1.0, SWEEPS),
+        "0.2 to 3": Annealing.geometric(0.2, 3.0, SWEEPS),
+        "suggested": suggested,
+    }
     for (kind, betas), (rule, name) in product(schedules.items(), RULES.items()):
         backend = gibbs(acceptance=rule, sweeps=SWEEPS)
         assert isinstance(betas, Annealing)

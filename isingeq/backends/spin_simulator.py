@@ -86,9 +86,12 @@ class SpinSimulator:
                 start=_spins(request, ~held), nudged=request.nudged, precision=request.precision, trace=request.trace,
             )
         )  # fmt: skip
-        states = np.empty((problem.batch, request.reads, problem.n), request.precision)
-        states[..., ~held] = outcome.spins
-        states[..., held] = values[:, None, held]
+        if held.any():
+            states = np.empty((problem.batch, request.reads, problem.n), request.precision)
+            states[..., ~held] = outcome.spins
+            states[..., held] = values[:, None, held]
+        else:
+            states = outcome.spins.astype(request.precision)
         details = {
             "machine": type(self.machine).__name__,
             **(asdict(self.machine) if is_dataclass(self.machine) else {}),

@@ -57,7 +57,7 @@ def words(value: int) -> Any:
 
 def random_words(builder: Any, low: Any, high: Any, unit: Any) -> Any:
     """Random words of one unit in every lane: `replica_random.draw` of the lanes' words, on vectors."""
-    x = builder.add(low, builder.mul(unit, words(ODD)))
+    x = builder.add(low, spread_word(builder, builder.mul(unit, ir.Constant(I32, ODD))))
     x = builder.xor(x, builder.lshr(x, words(16)))
     x = builder.mul(x, words(FIRST))
     x = builder.xor(x, builder.lshr(x, words(15)))

@@ -2,14 +2,15 @@
 
     z_i = h_i + Σ_j J_ij s_j
 
-Replicas (one per sample and read) are lanes, sixteen to a vector. Spins are bits, and no field is multiplied:
+Replicas (one per sample and read) are lanes, sixteen to a vector. Spins are bits, and no coupling is multiplied:
 
-    rows      z = (h − Σ J) + Σ over neighbours that are up of 2 J: one masked addition per coupling
-    quads     z = h + Σ over quads of a table of the 16 sums ±J ± J ± J ± J, looked up by the four signs inside a
+    rows      Σ J s = −Σ J + Σ over neighbours that are up of 2 J: one masked addition per coupling
+    quads     Σ J s = Σ over quads of a table of the 16 sums ±J ± J ± J ± J, looked up by the four signs inside a
               vector register: one permutation and one addition per four couplings
 
-Both sum in the order of the neighbours, lane by lane, so no number depends on tiles, threads or whatever else is in the
-batch. A step is an intrinsic, for numba's own loops leave all of this scalar.
+Couplings are counted in whole numbers of a grain, each spin its own (`colours.grain_of`): the sums come out the same in
+any order and either form, on any processor, and whole numbers add up in more places of one than float32 do. z is
+h + grain · sum in float32, rounded twice. A step is an intrinsic, for numba's own loops leave all of this scalar.
 """
 
 from typing import Any
@@ -42,7 +43,7 @@ CAN_PERMUTE = bool(llvm.get_host_cpu_features().get("avx512f", False))
 TOGETHER = 4
 """Vectors of lanes whose fields are summed together: four spins' sums still fit the registers."""
 
-_ARRAYS = "values columns source target fields units pairs numbers table"
+_ARRAYS = "values columns base grain source target fields units pairs numbers table"
 _WHOLE = "first last width lane place shift"
 _BYTES = ir.VectorType(I8, LANES)
 _BITS = ir.VectorType(I1, LANES)
@@ -58,9 +59,9 @@ class _Call:
     def __init__(self, context: Any, builder: Any, signature: Any, values: Any, together: int) -> None:  # fmt: skip
         kinds = signature.args
         self.builder, self.together = builder, together
-        self.v = Vectors(context, builder, kinds[0].dtype)
+        self.v = Vectors(context, builder, types.float32)
         self.given = dict(zip(_WHOLE.split(), values[-6:], strict=True))
-        for name, kind, value in zip(_ARRAYS.split(), kinds, values[:9], strict=False):
+        for name, kind, value in zip(_ARRAYS.split(), kinds, values[:-6], strict=False):
             self.given[name] = context.make_array(kind)(context, builder, value).data
 
     def at(self, name: str, *offsets: Any) -> Any:
@@ -80,26 +81,26 @@ class _Call:
         """Write a vector to any address."""
         self.builder.store(value, self.builder.bitcast(pointer, value.type.as_pointer())).align = 1
 
-    def fields(self, spins: int) -> list[Any]:
-        """Fields h of `spins` spins from the place on, all lanes of a spin first."""
-        row = self.builder.mul(
-            self.builder.mul(self.given["place"], _whole(spins)), self.given["width"]
-        )
-        begin = self.at("fields", row, self.given["lane"])
-        return [
-            self.v.load(self.builder.gep(begin, [self.builder.mul(self.given["width"], _whole(c))]), _whole(q))
-            for c in range(spins) for q in range(self.together)
-        ]  # fmt: skip
-
-    def sums(self, start: list[Any], add: Any) -> list[Any]:
-        """Run `add(entry, column, sums)` over the entries of the place."""
+    def sums(self, spins: int, add: Any) -> list[Any]:
+        """Run `add(entry, column, sums)` over the entries of the place; all lanes of a spin come first."""
         b, first = self.builder, self.given["first"]
+        place = b.mul(self.given["place"], _whole(spins))
+        bases = [b.load(self.at("base", place, _whole(c))) for c in range(spins)]
+        start = [spread_word(b, base) for base in bases for _ in range(self.together)]
 
         def body(k: Any, sums: list[Any]) -> list[Any]:
             entry = b.add(first, k)
             return add(entry, b.sext(b.load(self.at("columns", entry)), I64), sums)
 
         return self.v.loop(b.sub(self.given["last"], first), start, body)
+
+    def field(self, q: int, spin: int, spins: int, total: Any) -> Any:
+        """Field h + grain · total of one spin of the place, lanes of vector `q`."""
+        b = self.builder
+        place = b.add(b.mul(self.given["place"], _whole(spins)), _whole(spin))
+        row = self.at("fields", b.mul(place, self.given["width"]), self.given["lane"])
+        grain = self.v.spread(b.load(self.at("grain", place)))
+        return self.v.call("fma", b.sitofp(total, self.v.type), grain, self.v.load(row, _whole(q)))
 
     def words_of(self, q: int, spin: int, spins: int) -> Any:
         """Random words of one spin of the place, lanes of vector `q`."""
@@ -108,7 +109,7 @@ class _Call:
         low = self.at("pairs", self.given["lane"], _whole(LANES * q))
         high = self.builder.gep(low, [self.given["width"]])
         a, b = self.load(low, WORDS), self.load(high, WORDS)
-        return random_words(self.builder, a, b, spread_word(self.builder, unit))
+        return random_words(self.builder, a, b, unit)
 
     def decide(self, rule: Rule, z: Any, x: Any, up: Any) -> Any:
         """Lanes in which the spin is +1 afterwards."""
@@ -120,7 +121,7 @@ class _Call:
 
 def _row_step(call: _Call, rule: Rule) -> None:
     """Update one spin; states hold a bit per lane, sixteen to a number."""
-    b, v = call.builder, call.v
+    b = call.builder
     groups = b.sdiv(call.given["width"], _whole(LANES))
     group = b.sdiv(call.given["lane"], _whole(LANES))
 
@@ -131,13 +132,17 @@ def _row_step(call: _Call, rule: Rule) -> None:
         return b.bitcast(call.load(bits(name, place, q), I16), _BITS)
 
     def add(entry: Any, column: Any, sums: list[Any]) -> list[Any]:
-        J = v.spread(b.load(call.at("values", entry)))
+        J = spread_word(b, b.load(call.at("values", entry)))
         on = [up("source", column, q) for q in range(call.together)]
-        return [b.select(o, b.fadd(s, J), s) for o, s in zip(on, sums, strict=True)]
+        return [b.select(o, b.add(s, J), s) for o, s in zip(on, sums, strict=True)]
 
     place = call.given["place"]
-    for q, z in enumerate(call.sums(call.fields(1), add)):
-        after = call.decide(rule, z, call.words_of(q, 0, 1), up("source", place, q))
+    # All decisions before the first store: it might change what they share, for all the compiler knows.
+    decided = [
+        call.decide(rule, call.field(q, 0, 1, total), call.words_of(q, 0, 1), up("source", place, q))
+        for q, total in enumerate(call.sums(1, add))
+    ]  # fmt: skip
+    for q, after in enumerate(decided):
         call.store(b.bitcast(after, I16), bits("target", place, q))
 
 
@@ -147,10 +152,10 @@ def _quad_step(call: _Call, rule: Rule) -> None:
     The bytes of four quads lie side by side, so sixteen 32-bit words read at a quad's byte have its signs at the
     bottom, and a permutation looks at the lowest four bits alone.
     """
-    b, v, together = call.builder, call.v, call.together
-    permuted = "llvm.x86.avx512.permvar.sf.512"
+    b, together = call.builder, call.together
+    permuted = "llvm.x86.avx512.permvar.si.512"
     permute = b.module.globals.get(permuted) or ir.Function(
-        b.module, ir.FunctionType(v.type, [v.type, WORDS]), permuted
+        b.module, ir.FunctionType(WORDS, [WORDS, WORDS]), permuted
     )
 
     def codes(name: str, quad: Any, q: int) -> Any:
@@ -163,15 +168,15 @@ def _quad_step(call: _Call, rule: Rule) -> None:
         tables = call.at("values", b.mul(entry, _whole(QUAD * LANES)))
         out = []
         for c in range(QUAD):
-            table = v.load(tables, _whole(c))
+            table = call.load(b.gep(tables, [_whole(LANES * c)]), WORDS)
             out += [
-                b.fadd(sums[c * together + q], b.call(permute, [table, s]))
+                b.add(sums[c * together + q], b.call(permute, [table, s]))
                 for q, s in enumerate(signs)
             ]
         return out
 
     place = call.given["place"]
-    sums = call.sums(call.fields(QUAD), add)
+    sums = call.sums(QUAD, add)
     lowest = b.shl(b.trunc(b.and_(place, _whole(3)), I32), ir.Constant(I32, 3))
     others = spread_word(b, b.not_(b.shl(ir.Constant(I32, 255), lowest)))
     lowest = spread_word(b, lowest)
@@ -180,7 +185,8 @@ def _quad_step(call: _Call, rule: Rule) -> None:
         code = words(0)
         for c in range(QUAD):
             up = b.icmp_unsigned("!=", b.and_(was, words(1 << c)), words(0))
-            up = call.decide(rule, sums[c * together + q], call.words_of(q, c, QUAD), up)
+            z = call.field(q, c, QUAD, sums[c * together + q])
+            up = call.decide(rule, z, call.words_of(q, c, QUAD), up)
             code = b.select(up, b.or_(code, words(1 << c)), code)
         four = codes("target", b.and_(place, _whole(-4)), q)
         call.store(b.or_(b.and_(call.load(four, WORDS), others), b.shl(code, lowest)), four)
@@ -189,17 +195,29 @@ def _quad_step(call: _Call, rule: Rule) -> None:
 def _step(kind: Any, rule: Rule, together: int) -> Any:
     """Build the step of one place in `together` vectors of lanes.
 
-    The intrinsic takes, in this order, values and columns of the net, states to read and to write, fields (places,
-    width), units, pairs of random words (2, width), numbers and table of the rule; then the first entry of the
+    The intrinsic takes, in this order, values, columns, base and grain of the net, states to read and to write, fields
+    (places, width), units, pairs of random words (2, width), numbers and table of the rule; then the first entry of the
     place and one past its last, the width, the first lane, the place, and the shift of the rule.
     """
 
     @intrinsic
     def step(  # type: ignore[no-untyped-def]
-        typing, values, columns, source, target, fields, units, pairs, numbers, table,
+        typing, values, columns, base, grain, source, target, fields, units, pairs, numbers, table,
         first, last, width, lane, place, shift,
     ):  # fmt: skip
-        arrays = (values, columns, source, target, fields, units, pairs, numbers, table)
+        arrays = (
+            values,
+            columns,
+            base,
+            grain,
+            source,
+            target,
+            fields,
+            units,
+            pairs,
+            numbers,
+            table,
+        )
 
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
             kind(_Call(context, builder, signature, args, together), rule)

@@ -10,7 +10,10 @@ QUAD = 4
 """Spins per quad."""
 
 PATTERNS = 2**QUAD
-"""Signs that four spins can have; one vector of float32."""
+"""Signs that four spins can have; one vector of 32-bit numbers."""
+
+TOP = 30
+"""Bits that the largest sum of a spin's couplings may take."""
 
 
 class Rows(NamedTuple):
@@ -20,15 +23,17 @@ class Rows(NamedTuple):
         units: spin at each place (n,).
         starts: first entry of every place, and one past the last (n + 1,).
         columns: places of the neighbours (2m,).
-        values: 2 J (2m,), which the field gains where the neighbour is +1.
-        base: −Σ_j J_ij (n,), the field where all neighbours are −1.
+        values: 2 J (2m,), which the sum gains where the neighbour is +1; like `base`, in grains.
+        base: −Σ_j J_ij (n,), the sum where all neighbours are −1.
+        grain: `grain_of` every spin (n,).
     """
 
     units: NDArray[np.int32]
     starts: NDArray[np.int64]
     columns: NDArray[np.int32]
-    values: NDArray[np.float32]
-    base: NDArray[np.float64]
+    values: NDArray[np.int32]
+    base: NDArray[np.int32]
+    grain: NDArray[np.float32]
 
 
 class Quads(NamedTuple):
@@ -38,13 +43,18 @@ class Quads(NamedTuple):
         units: spin at each place (4 quads,), −1 where a quad is not full.
         starts: first block of every quad, and one past the last (quads + 1,).
         columns: the other quad of every block (blocks,).
-        values: Σ ±J over the other quad, by spin and pattern (blocks, 4, 16); bit k of a pattern is spin k up.
+        values: Σ ±J over the other quad, by spin and pattern (blocks, 4, 16), in grains; bit k of a pattern is spin k
+            up.
+        base: where sums begin (4 quads,): 0.
+        grain: `grain_of` the spin at each place (4 quads,), 1 where there is none.
     """
 
     units: NDArray[np.int32]
     starts: NDArray[np.int64]
     columns: NDArray[np.int32]
-    values: NDArray[np.float32]
+    values: NDArray[np.int32]
+    base: NDArray[np.int32]
+    grain: NDArray[np.float32]
 
 
 @njit(nogil=True, cache=True)
@@ -90,6 +100,15 @@ def colours(starts, neighbours):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def grain_of(J):  # type: ignore[no-untyped-def]
+    """Return what the couplings of a spin (k,) are counted in: 2^-30 of Σ |J|, rounded up to a power of two."""
+    reach = 0.0
+    for value in J:
+        reach += abs(np.float64(value))
+    return 2.0 ** (np.ceil(np.log2(reach)) - TOP) if reach > 0 else 1.0
+
+
+@njit(nogil=True, cache=True)
 def rows_of(starts, neighbours, values, units):  # type: ignore[no-untyped-def]
     """Return the rows of a graph with its spins in the order `units` (n,)."""
     n = units.size
@@ -97,15 +116,19 @@ def rows_of(starts, neighbours, values, units):  # type: ignore[no-untyped-def]
     for at in range(n):
         place[units[at]] = at
     first, columns = np.zeros(n + 1, np.int64), np.empty(neighbours.size, np.int32)
-    twice, base = np.empty(values.size, np.float32), np.zeros(n)
+    twice, base = np.empty(values.size, np.int32), np.zeros(n, np.int32)
+    grain = np.empty(n, np.float32)
     e = 0
     for at in range(n):
-        for k in range(starts[units[at]], starts[units[at] + 1]):
-            columns[e], twice[e] = place[neighbours[k]], 2 * values[k]
-            base[at] -= values[k]
+        begin, stop = starts[units[at]], starts[units[at] + 1]
+        grain[at] = grain_of(values[begin:stop])
+        for k in range(begin, stop):
+            J = np.int32(np.rint(values[k] / np.float64(grain[at])))
+            columns[e], twice[e] = place[neighbours[k]], 2 * J
+            base[at] -= J
             e += 1
         first[at + 1] = e
-    return Rows(units, first, columns, twice, base)
+    return Rows(units, first, columns, twice, base, grain)
 
 
 @njit(nogil=True, cache=True)
@@ -158,8 +181,9 @@ def quads_of(starts, neighbours, values, units, first, columns):  # type: ignore
         if units[at] >= 0:
             place[units[at]] = at
     size = (columns.size, QUAD, PATTERNS)
-    tables = on_cache_lines(columns.size * QUAD * PATTERNS).reshape(size)
-    block, J = np.empty(first.size - 1, np.int64), np.zeros((columns.size, QUAD, QUAD), np.float32)
+    tables = on_cache_lines(columns.size * QUAD * PATTERNS).view(np.int32).reshape(size)
+    block, J = np.empty(first.size - 1, np.int64), np.zeros((columns.size, QUAD, QUAD), np.int32)
+    grain = np.ones(units.size, np.float32)
     for quad in range(first.size - 1):
         for e in range(first[quad], first[quad + 1]):
             block[columns[e]] = e
@@ -167,9 +191,11 @@ def quads_of(starts, neighbours, values, units, first, columns):  # type: ignore
             i = units[QUAD * quad + k]
             if i < 0:
                 continue
+            unit = grain_of(values[starts[i] : starts[i + 1]])
+            grain[QUAD * quad + k] = unit
             for e in range(starts[i], starts[i + 1]):
                 at = place[neighbours[e]]
-                J[block[at // QUAD], k, at % QUAD] = values[e]
+                J[block[at // QUAD], k, at % QUAD] = np.int32(np.rint(values[e] / unit))
     for e in range(columns.size):
         for k in range(QUAD):
             row = J[e, k]
@@ -177,4 +203,4 @@ def quads_of(starts, neighbours, values, units, first, columns):  # type: ignore
                 low = (row[0] if p & 1 else -row[0]) + (row[1] if p & 2 else -row[1])
                 high = (row[2] if p & 4 else -row[2]) + (row[3] if p & 8 else -row[3])
                 tables[e, k, p] = low + high
-    return Quads(units, first, columns, tables)
+    return Quads(units, first, columns, tables, np.zeros(units.size, np.int32), grain)

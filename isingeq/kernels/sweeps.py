@@ -77,8 +77,8 @@ def _set_words(out, row, last, replicas, sweep):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
-def _set_fields(fields, row, last, replicas, units, base):  # type: ignore[no-untyped-def]
-    """Write h + base of a tile's lanes, place by place."""
+def _set_fields(fields, row, last, replicas, units):  # type: ignore[no-untyped-def]
+    """Write h of a tile's lanes, place by place."""
     samples = np.empty(LANES, np.int64)
     for group in range(0, fields.shape[1], LANES):
         for k in range(LANES):
@@ -86,7 +86,7 @@ def _set_fields(fields, row, last, replicas, units, base):  # type: ignore[no-un
         for at in range(units.size):
             for k in range(LANES):
                 h = replicas.h[samples[k], units[at]] if units[at] >= 0 else 0.0
-                fields[at, group + k] = np.float32(h + base[at])
+                fields[at, group + k] = np.float32(h)
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
@@ -113,7 +113,7 @@ def sweep_rows(first, last, net, chances, replicas, together, lookup):  # type: 
     for row in range(first, last, width):
         lanes = (min(last - row, width) + LANES - 1) // LANES * LANES
         wide = lanes - lanes % MANY
-        _set_fields(fields, row, last, replicas, units, net.base)
+        _set_fields(fields, row, last, replicas, units)
         for group in range(lanes // LANES):
             for at in range(units.size):
                 bits = 0
@@ -129,18 +129,21 @@ def sweep_rows(first, last, net, chances, replicas, together, lookup):  # type: 
                 if lookup:
                     for lane in range(0, lanes, LANES):
                         looked_up_step(
-                            net.values, net.columns, source, target, fields, units, pairs, numbers, chances.table,
+                            net.values, net.columns, net.base, net.grain,
+                            source, target, fields, units, pairs, numbers, chances.table,
                             begin, stop, width, lane, at, chances.shift,
                         )  # fmt: skip
                     continue
                 for lane in range(0, wide, MANY):
                     row_steps(
-                        net.values, net.columns, source, target, fields, units, pairs, numbers, chances.table,
+                        net.values, net.columns, net.base, net.grain,
+                        source, target, fields, units, pairs, numbers, chances.table,
                         begin, stop, width, lane, at, chances.shift,
                     )  # fmt: skip
                 for lane in range(wide, lanes, LANES):
                     row_step(
-                        net.values, net.columns, source, target, fields, units, pairs, numbers, chances.table,
+                        net.values, net.columns, net.base, net.grain,
+                        source, target, fields, units, pairs, numbers, chances.table,
                         begin, stop, width, lane, at, chances.shift,
                     )  # fmt: skip
             source, target = target, source
@@ -161,12 +164,12 @@ def sweep_quads(first, last, net, chances, replicas):  # type: ignore[no-untyped
     # One row more: the last of four quads is read three bytes on.
     fours = (quads + 3) // 4 + 1
     codes = on_cache_lines(fours * width).view(np.uint8).reshape((fours, width, 4))
-    nothing, numbers = np.zeros(units.size), np.empty(3, np.float32)
+    numbers = np.empty(3, np.float32)
     numbers[1:] = chances.constants
     for row in range(first, last, width):
         lanes = (min(last - row, width) + LANES - 1) // LANES * LANES
         wide = lanes - lanes % MANY
-        _set_fields(fields, row, last, replicas, units, nothing)
+        _set_fields(fields, row, last, replicas, units)
         for lane in range(lanes):
             s = spins[min(row + lane, last - 1)]
             for quad in range(quads):
@@ -181,12 +184,14 @@ def sweep_quads(first, last, net, chances, replicas):  # type: ignore[no-untyped
             for quad in range(quads):
                 for lane in range(0, wide, MANY):
                     quad_steps(
-                        net.values, net.columns, codes, codes, fields, units, pairs, numbers, chances.table,
+                        net.values, net.columns, net.base, net.grain,
+                        codes, codes, fields, units, pairs, numbers, chances.table,
                         net.starts[quad], net.starts[quad + 1], width, lane, quad, chances.shift,
                     )  # fmt: skip
                 for lane in range(wide, lanes, LANES):
                     quad_step(
-                        net.values, net.columns, codes, codes, fields, units, pairs, numbers, chances.table,
+                        net.values, net.columns, net.base, net.grain,
+                        codes, codes, fields, units, pairs, numbers, chances.table,
                         net.starts[quad], net.starts[quad + 1], width, lane, quad, chances.shift,
                     )  # fmt: skip
         for lane in range(min(last - row, width)):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -11,15 +10,7 @@ from scipy import sparse
 
 from isingeq.backend import Trace
 from isingeq.kernels.blocks import CAN_PERMUTE
-from isingeq.kernels.colours import (
-    Quads,
-    Rows,
-    colours,
-    quad_blocks,
-    quad_places,
-    quads_of,
-    rows_of,
-)
+from isingeq.kernels.colours import Quads, Rows
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.replica_random import draw_spins, replica_keys
 from isingeq.kernels.sweeps import Chances, Replicas, sweep_quads, sweep_rows
@@ -29,9 +20,6 @@ from isingeq.schedule import Annealing
 
 Floats = NDArray[np.floating]
 Order = Literal["coloured", "sequential", "synchronous"]
-
-WORTH = 0.31
-"""Share of a block's sixteen couplings above which its tables are faster than rows (measured: they meet there)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,28 +37,19 @@ class Plan:
     colours: int
 
 
-@lru_cache(maxsize=1)
 def plan(graph: Graph, order: Order, *, tables: bool) -> Plan:
-    """Return how to sweep a graph; the last one is kept, as the phases of a training step share it.
+    """Return how to sweep a graph, which keeps what was made for it: the phases of a training step share it.
 
     Args:
         graph: the couplings.
         order: colour by colour, spin by spin, or all at once.
         tables: quads may be used, where they are faster and the processor can look them up.
     """
-    arrays = graph.starts, graph.neighbours
     if order != "coloured":
-        net = rows_of(*arrays, graph.values, np.arange(graph.n, dtype=np.int32))
-        return Plan(net, order, graph.n if order == "sequential" else 1)
-    colour = colours(*arrays)
-    count = int(colour.max(initial=-1)) + 1
-    if tables and CAN_PERMUTE:
-        units = quad_places(colour)
-        first, columns = quad_blocks(*arrays, units)
-        if graph.values.size > WORTH * 16 * columns.size:
-            return Plan(quads_of(*arrays, graph.values, units, first, columns), order, count)
-    units = np.argsort(colour, kind="stable").astype(np.int32)
-    return Plan(rows_of(*arrays, graph.values, units), order, count)
+        return Plan(graph.rows, order, graph.n if order == "sequential" else 1)
+    count = int(graph.colour.max(initial=-1)) + 1
+    quads = graph.quads if tables and CAN_PERMUTE else None
+    return Plan(graph.coloured_rows if quads is None else quads, order, count)
 
 
 def suggest_betas(graph: Graph, h: Floats, sweeps: int) -> Annealing:

@@ -50,7 +50,9 @@ def whole_numbers(graph: Graph, h: NDArray[np.float64]) -> list[WholeNumbers]:
     spin can feel, or of 16 times what couplings alone make, rounded up to a power of two: finer than float32 sums. The
     unit of a sample does not depend on the others, so a batch may be split anywhere.
     """
-    most = (graph.reach + np.abs(h)).max(axis=1, initial=0.0)
+    felt = np.abs(h)
+    felt += graph.reach
+    most = felt.max(axis=1, initial=0.0)
     top = np.maximum(most, _ROOM * graph.reach.max(initial=0.0))
     units = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1.0))) - _TOP)
     exact = np.zeros(len(h), np.bool_)
@@ -65,7 +67,9 @@ def whole_numbers(graph: Graph, h: NDArray[np.float64]) -> list[WholeNumbers]:
         chosen = np.flatnonzero((units == unit) & (exact == given))
         dtype = _smallest(float(most[chosen].max()) / unit)
         values = whole if given else np.rint(graph.values.astype(np.float64) / unit)
-        fields = np.rint(h[chosen] / unit)
+        fields = h[chosen]
+        fields /= unit
+        np.rint(fields, out=fields)
         parts.append(WholeNumbers(unit, given, chosen, values.astype(dtype), fields.astype(dtype)))
     return parts
 

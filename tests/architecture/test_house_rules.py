@@ -1,6 +1,7 @@
 """The rules of the house that no linter knows."""
 
 import ast
+import functools
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,7 @@ def named(path):
     return str(path.relative_to(ROOT))
 
 
+@functools.cache
 def trees():
     return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES]
 

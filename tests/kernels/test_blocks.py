@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from isingeq.kernels.acceptance import EXP2, FARTHEST, MAGIC
 from isingeq.kernels.blocks import CAN_PERMUTE
-from isingeq.kernels.colours import colours, quad_blocks, quad_places, quads_of, rows_of
+from isingeq.kernels.colours import Rows, colours, quad_blocks, quad_places, quads_of, rows_of
 from isingeq.kernels.replica_random import draw, draw_spins, replica_keys, words
 from isingeq.kernels.sweeps import Chances, Replicas, sweep_quads, sweep_rows
 from isingeq.machines.graph import Graph
@@ -78,26 +78,24 @@ def decided(z, x, up, scale, chances):
 
 
 def fields(net, at, k, h, up):
-    """Field of spin k of place or quad `at` (R,), summed in the kernel's order; `up` (R, n)."""
-    unit = net.units[at + k] if hasattr(net, "base") else net.units[4 * at + k]
-    if hasattr(net, "base"):
-        z = (h[:, unit] + net.base[at]).astype(F)
-        for e in range(net.starts[at], net.starts[at + 1]):
-            z = np.where(up[:, net.units[net.columns[e]]], z + net.values[e], z)
-        return z
-    z = h[:, unit].astype(F)
+    """Field of spin k of place or quad `at` (R,); `up` (R, n)."""
+    place = at + k if isinstance(net, Rows) else 4 * at + k
+    total = np.full(len(h), net.base[place], np.int64)
     for e in range(net.starts[at], net.starts[at + 1]):
-        others = net.units[4 * net.columns[e] : 4 * net.columns[e] + 4]
-        signs = sum(up[:, u] << q for q, u in enumerate(others) if u >= 0)
-        z = z + net.values[e, k, signs]
-    return z
+        if isinstance(net, Rows):
+            total += up[:, net.units[net.columns[e]]] * net.values[e]
+        else:
+            others = net.units[4 * net.columns[e] : 4 * net.columns[e] + 4]
+            signs = sum(up[:, u] << q for q, u in enumerate(others) if u >= 0)
+            total += net.values[e, k, signs]
+    return fused(total.astype(F), net.grain[place], h[:, net.units[place]].astype(F))
 
 
 def plain(net, chances, replicas):
     """All sweeps in numpy; spins (R, n)."""
     up = (replicas.spins > 0).astype(np.int64)
     h = np.repeat(replicas.h, replicas.reads, axis=0)
-    one = hasattr(net, "base")
+    one = isinstance(net, Rows)
     for t, scale in enumerate(chances.scales):
         low, high = np.array([words(key, replicas.sweep + t) for key in replicas.keys]).T
         for at in range(net.starts.size - 1):
@@ -155,7 +153,8 @@ def test_tables_of_quads_hold_the_sums_of_their_couplings(density):
         for e in range(net.starts[quad], net.starts[quad + 1]):
             mine, others = (net.units[4 * q : 4 * q + 4] for q in (quad, net.columns[e]))
             block = J[np.ix_(mine, others)]
-            np.testing.assert_allclose(net.values[e], block @ signs.T, atol=2e-6)
+            grain = net.grain[4 * quad : 4 * quad + 4, None]
+            np.testing.assert_allclose(net.values[e] * grain, block @ signs.T, atol=1e-7)
             seen[np.ix_(mine, others)] += block
     np.testing.assert_allclose(seen[:23, :23], J[:23, :23], rtol=1e-6)
 
@@ -192,8 +191,9 @@ def test_the_chance_to_stand_against_a_field_is_exact_to_float32():
 
 
 @needs_permutation
-def test_rows_and_quads_agree_where_sums_are_whole():
-    graph = graph_of(45, 0.4, whole=True)
+@pytest.mark.parametrize("whole", [True, False])
+def test_rows_and_quads_agree(whole):
+    graph = graph_of(45, 0.4, whole=whole)
     h = np.random.default_rng(2).integers(-2, 3, (50, 45)).astype(float)
     by_rows, by_quads = replicas_of(45, 50, 3, h=h), replicas_of(45, 50, 3, h=h)
     sweep_rows(0, 150, rows(graph), thermal(1.0), by_rows, False, False)
@@ -225,3 +225,19 @@ def test_together_every_spin_sees_the_sweep_before():
     np.testing.assert_array_equal(replicas.spins, np.tile(np.int8([-1, 1]), (20, 1)))
     sweep_rows(0, 20, net, thermal(1.0), replicas, False, False)
     assert (replicas.spins[:, 0] == replicas.spins[:, 1]).all()
+
+
+@pytest.mark.parametrize("kind", ["rows", pytest.param("quads", marks=needs_permutation)])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_largest_sum_does_not_overflow(kind, sign):
+    """All couplings of a spin pull one way, and add up to a power of two."""
+    leaves = np.arange(1, 9)
+    graph = Graph.of(9, np.zeros(8, int), leaves, np.ones(8))
+    h = np.full((1, 9), -100.0 * sign)
+    h[0, 0] = 0
+    replicas = replicas_of(9, 1, 20, h=h)
+    if kind == "rows":
+        sweep_rows(0, 20, rows(graph), thermal(1.0), replicas, False, False)
+    else:
+        sweep_quads(0, 20, quads(graph), thermal(1.0), replicas)
+    np.testing.assert_array_equal(replicas.spins, np.tile([-sign] + [sign] * 8, (20, 1)))

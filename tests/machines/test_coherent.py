@@ -43,7 +43,7 @@ def glass(density, n=60):
     return Graph.of(n, i[kept], j[kept], rng.normal(size=kept.sum()))
 
 
-ALONE = Graph.of(1, np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+ALONE = Graph(1, np.zeros(2, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 DEEP = {"precision": "float64", "trace": True}
 
 

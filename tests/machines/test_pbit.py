@@ -9,6 +9,7 @@ from spin_graphs import BETA, errors_off, fields_of, graph_of
 
 from isingeq.backend import Claim
 from isingeq.errors import ConfigError
+from isingeq.kernels.colours import grain_of
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.replica_random import draw, replica_keys, words
 from isingeq.machines.gibbs import Gibbs
@@ -28,13 +29,12 @@ def pool():
 
 
 def field_of_rows(graph, h, i, s):
-    """The field on spin i as the kernel sums it, in float32: −Σ J first, then 2 J per neighbour that is up."""
-    entries = range(graph.starts[i], graph.starts[i + 1])
-    z = F(h - sum(float(graph.values[e]) for e in entries))
-    for e in entries:
-        if s[graph.neighbours[e]] > 0:
-            z = F(z + F(2) * graph.values[e])
-    return z
+    """The field on spin i as the kernel sums it: couplings in grains, then h, rounded to float32 twice."""
+    entries = slice(graph.starts[i], graph.starts[i + 1])
+    J = graph.values[entries].astype(np.float64)
+    grain = grain_of(graph.values[entries])
+    total = np.rint(J / grain) @ s[graph.neighbours[entries]]
+    return F(F(total) * grain + np.float64(F(h)))
 
 
 def decided(machine, beta, z, word):
