@@ -165,7 +165,7 @@ class Network:
         """
         first, last = self.spans[0]
         shape = (len(x), self.n, 2) if self.coding.phases else (len(x), self.n)
-        fields = (np.zeros if shape[2:] else np.empty)(shape, self._dtype(parameters))
+        fields = np.zeros(shape, self._dtype(parameters))
         parts, clipped = self.inputs_of(x), 0
         for k, (inputs, name) in enumerate(zip(parts, self.coding.biases, strict=True)):
             field = fields[..., k] if self.coding.phases else fields
@@ -211,12 +211,11 @@ class Network:
                 np.einsum("kbrn,kbr->bn", component, signs).real.astype(gradient.vector.dtype)
             )
             self._spread(weighted.sum(axis=0), gradient, name)
-            target = gradient[self.input_name]
-            part.correlate(
-                weighted[:, first:last], target if k == 0 else (more := np.empty_like(target)), pool
-            )
+            whole = gradient[self.input_name]
+            share = np.empty_like(whole) if k else whole
+            part.correlate(weighted[:, first:last], share, pool)
             if k:
-                target += more
+                whole += share
 
     def _joined(self, parameters: Parameters, name: str) -> Floats:
         """Return one parameter per unit (n,), layer after layer."""

@@ -17,7 +17,7 @@ of neighbours elsewhere.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,9 @@ class Gibbs:
     beta: float = math.inf
     acceptance: Acceptance = "heat-bath"
     reverse: float = 0.25
+    schedule_kind: ClassVar[type] = Annealing
+    split_invariant: ClassVar[bool] = True
+    warm_start: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.sweeps < 1 or not self.beta >= 0 or not 0 <= self.reverse <= 1:
@@ -87,21 +90,6 @@ class Gibbs:
     def claim(self) -> Claim:
         """Boltzmann at a finite beta, low energies otherwise."""
         return Claim.BOLTZMANN if self.sampling else Claim.GROUND_STATE
-
-    @property
-    def schedule_kind(self) -> type:
-        """Inverse temperatures."""
-        return Annealing
-
-    @property
-    def split_invariant(self) -> bool:
-        """True: sums do not depend on what else is in a tile."""
-        return True
-
-    @property
-    def warm_start(self) -> bool:
-        """A start is where the first sweep begins."""
-        return True
 
     def suggest(self, graph: Graph, h: NDArray[np.floating]) -> Schedule:
         """Return a constant `beta` where it is finite, else geometric betas; see `suggest_betas`."""

@@ -20,7 +20,7 @@ that cannot freeze end with some spins excited, and claim nothing. Bits of coupl
 
 import math
 from dataclasses import dataclass
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,9 @@ class PBit:
     tanh_range: float = 4.0
     random_bits: int = 0
     reverse: float = 0.25
+    schedule_kind: ClassVar[type] = Annealing
+    split_invariant: ClassVar[bool] = True
+    warm_start: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.sweeps < 1 or not self.beta >= 0 or not 0 <= self.reverse <= 1:
@@ -106,21 +109,6 @@ class PBit:
             return Claim.NONE if self.tanh_bits or random_bits < 32 else Claim.BOLTZMANN
         freezes = not self.tanh_bits or random_bits < self.tanh_bits - 1
         return Claim.GROUND_STATE if freezes and random_bits >= FINE else Claim.NONE
-
-    @property
-    def schedule_kind(self) -> type:
-        """Inverse temperatures."""
-        return Annealing
-
-    @property
-    def split_invariant(self) -> bool:
-        """True: sums do not depend on what else is in a tile."""
-        return True
-
-    @property
-    def warm_start(self) -> bool:
-        """A start is where the first sweep begins."""
-        return True
 
     def suggest(self, graph: Graph, h: NDArray[np.floating]) -> Schedule:
         """Return a constant `beta` where it is finite, else geometric betas; see `suggest_betas`."""
