@@ -2,9 +2,9 @@
 
 python benchmarks/scaling.py [--out docs/plots/scaling.png] [--json]
 
-One thread, ±1 couplings, the schedules suggested, process CPU time per sweep, least of three, from the difference of
-two lengths of the same way from hot to cold; memory is the peak of one settle (tracemalloc), the problem itself left
-out. Replicas are reads of one sample.
+One thread, ±1 couplings, the schedules suggested at 100 to 1000 sweeps, process CPU time per sweep of the whole way
+from hot to cold, least of three, less that of a settle of one sweep; memory is the peak of one settle (tracemalloc),
+the problem itself left out. Replicas are reads of one sample.
 """
 
 import argparse
@@ -29,7 +29,7 @@ MACHINES: dict[str, Callable[[], Backend]] = {
     "bifurcation": bifurcation,
 }
 WORK = 10_000_000
-"""Couplings that the shorter of two lengths passes, sweeps and replicas together; 10 to 1000 sweeps."""
+"""Couplings that a settle passes, sweeps and replicas together; 100 to 1000 sweeps."""
 
 Row = dict[str, object]
 
@@ -62,13 +62,13 @@ def measure(backend: Backend, problem: Problem, reads: int) -> dict[str, float]:
 
     settle_s(1)
     edges = problem.couplings[0].edges()[2].size
-    sweeps = min(max(WORK // (edges * reads), 10), 1000)
-    differences = [settle_s(4 * sweeps) - settle_s(sweeps) for _ in range(3)]
+    sweeps = min(max(WORK // (edges * reads), 100), 1000)
+    differences = [settle_s(sweeps) - settle_s(1) for _ in range(3)]
     tracemalloc.start()
     settle_s(1)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return {"sweep_ms": 1e3 * min(differences) / (3 * sweeps), "megabytes": peak / 2**20}
+    return {"sweep_ms": 1e3 * min(differences) / (sweeps - 1), "megabytes": peak / 2**20}
 
 
 def rows() -> list[Row]:
