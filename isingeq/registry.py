@@ -1,16 +1,16 @@
 """Backends by name: the SPEC grammar and the door for backends of others.
 
-    SPEC     = NAME [":" ARGUMENT] ["?" KEY "=" VALUE ("&" KEY "=" VALUE)*]  |  URL or device path
+    SPEC     = (NAME [":" ARGUMENT] | URL or device path) ["?" KEY ["=" VALUE] ("&" KEY ["=" VALUE])*]
 
-`conjugate?damping=0.5`, `neal`, `profile:chip.toml`, `serial:/dev/ttyACM0`. A name is an entry point of the
-group `isingeq.backends`: a callable `(argument, **options) -> Backend`. What looks like a device path or a
-URL (`/dev/…`, `COM3`, `scheme://…`) goes to the entry point `serial`.
+`conjugate?damping=0.5`, `neal`, `profile:chip.toml`, `serial:/dev/ttyACM0?baud=1000000`. A key without a value is
+true. A name is an entry point of the group `isingeq.backends`: a callable `(argument, **options) -> Backend`. What
+looks like a device path or a URL (`/dev/…`, `COM3`, `scheme://…`) goes to the entry point `serial`.
 """
 
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
@@ -34,17 +34,13 @@ def parse_spec(text: str) -> Spec:
     """Parse a SPEC.
 
     Raises:
-        ConfigError: empty, or options that are not KEY=VALUE, each key once.
+        ConfigError: empty, or an option without a key or with a key that stands twice.
     """
     head, _, query = text.partition("?")
     pairs = [pair.partition("=") for pair in query.split("&")] if query else []
     options = {key: value for key, _, value in pairs}
-    if (
-        not head
-        or len(options) != len(pairs)
-        or not all(key and equals for key, equals, _ in pairs)
-    ):
-        raise ConfigError(f"backend {text!r} is not NAME[:ARGUMENT][?KEY=VALUE&...]")
+    if not head or len(options) != len(pairs) or not all(key for key, _, _ in pairs):
+        raise ConfigError(f"backend {text!r} is not NAME[:ARGUMENT][?KEY[=VALUE]&...]")
     if _DEVICE.match(head):
         return Spec("serial", head, options)
     name, _, argument = head.partition(":")
@@ -65,6 +61,16 @@ def options(name: str) -> list[str]:
     return list(_options(_load(name)))
 
 
+def needs_argument(name: str) -> bool:
+    """Tell whether a backend is nothing without an argument: its `argument` has no default.
+
+    Raises:
+        ConfigError: unknown name.
+    """
+    first = next(iter(inspect.signature(_load(name)).parameters.values()), None)
+    return first is not None and first.default is first.empty
+
+
 def open_backend(text: str) -> Backend:
     """Open the backend that a SPEC names.
 
@@ -73,7 +79,7 @@ def open_backend(text: str) -> Backend:
     """
     spec = parse_spec(text)
     factory = _load(spec.name)
-    options = dict(_typed_options(spec, factory))
+    options = typed_options(f"backend {spec.name!r}", factory, spec.options)
     return factory(spec.argument, **options)
 
 
@@ -94,22 +100,36 @@ def _load(name: str) -> Callable[..., Backend]:
     return factory
 
 
-def _typed_options(spec: Spec, factory: Callable[..., Backend]) -> Iterator[tuple[str, object]]:
-    """Turn option texts into the types that the factory's keyword-only parameters are annotated with."""
-    parameters = _options(factory)
-    for key, text in spec.options.items():
-        if key not in parameters:
-            near = difflib.get_close_matches(key, parameters, n=1)
+def typed_options(
+    owner: str, factory: Callable[..., object], given: Mapping[str, str]
+) -> dict[str, object]:
+    """Turn option texts into the types that a factory's keyword-only parameters are annotated with.
+
+    What a factory with `**options` does not name goes through as text.
+
+    Raises:
+        ConfigError: an option that the factory does not take, or a value of the wrong type.
+    """
+    known = _options(factory)
+    kinds = {p.kind for p in inspect.signature(factory).parameters.values()}
+    typed: dict[str, object] = {}
+    for key, text in given.items():
+        if key in known:
+            typed[key] = _convert(owner, key, text, known[key].annotation)
+        elif inspect.Parameter.VAR_KEYWORD in kinds:
+            typed[key] = text
+        else:
+            near = difflib.get_close_matches(key, known, n=1)
             hint = (
                 f"did you mean {near[0]!r}?"
                 if near
-                else f"it takes {', '.join(parameters) or 'no options'}"
+                else f"it takes {', '.join(known) or 'no options'}"
             )
-            raise ConfigError(f"backend {spec.name!r} has no option {key!r}; {hint}")
-        yield key, _convert(spec.name, key, text, parameters[key].annotation)
+            raise ConfigError(f"{owner} has no option {key!r}; {hint}")
+    return typed
 
 
-def _options(factory: Callable[..., Backend]) -> dict[str, inspect.Parameter]:
+def _options(factory: Callable[..., object]) -> dict[str, inspect.Parameter]:
     return {
         key: p
         for key, p in inspect.signature(factory, eval_str=True).parameters.items()
@@ -117,20 +137,20 @@ def _options(factory: Callable[..., Backend]) -> dict[str, inspect.Parameter]:
     }
 
 
-def _convert(name: str, key: str, text: str, wanted: object) -> object:
+def _convert(owner: str, key: str, text: str, wanted: object) -> object:
     """Convert an option's text: int, float or bool where the annotation says so, text otherwise."""
     if wanted is bool:
         if text.lower() in ("1", "true", "yes", ""):
             return True
         if text.lower() in ("0", "false", "no"):
             return False
-        raise ConfigError(f"option {key}={text} of backend {name!r} must be true or false")
+        raise ConfigError(f"option {key}={text} of {owner} must be true or false")
+    if not text:
+        raise ConfigError(f"option {key} of {owner} needs a value: {key}=…")
     for kind, label in ((int, "a whole number"), (float, "a number")):
-        if wanted is kind:
+        if wanted in (kind, kind | None):
             try:
                 return kind(text)
             except ValueError:
-                raise ConfigError(
-                    f"option {key}={text} of backend {name!r} must be {label}"
-                ) from None
+                raise ConfigError(f"option {key}={text} of {owner} must be {label}") from None
     return text

@@ -18,16 +18,20 @@ class Entry:
         capabilities: as opened without options; None when it cannot be.
         options: that its SPEC takes.
         missing: why it cannot be opened.
+        attached: it is what stands behind its argument, a device.
     """
 
     name: str
     capabilities: Capabilities | None
     options: tuple[str, ...]
     missing: str
+    attached: bool = False
 
     def cells(self) -> tuple[str, ...]:
         """Return one text per column."""
         c, options = self.capabilities, ", ".join(self.options)
+        if self.attached:
+            return (f"{self.name}:…", "as the device", "", "", "", options)
         if c is None:
             return (self.name, "missing", "", "", "", options)
         listed = (", ".join(sorted(c.units)), ", ".join(sorted(c.couplings)), ", ".join(_limits(c)))
@@ -38,9 +42,11 @@ class Entry:
         c = self.capabilities
         out: dict[str, object] = {
             "name": self.name,
-            "available": c is not None,
+            "available": c is not None or self.attached,
             "options": list(self.options),
         }
+        if self.attached:
+            return out
         if c is None:
             return {**out, "missing": self.missing}
         return {
@@ -67,6 +73,8 @@ def _entry(name: str) -> Entry:
     options: tuple[str, ...] = ()
     try:
         options = tuple(registry.options(name))
+        if registry.needs_argument(name):
+            return Entry(name, None, options, "", attached=True)
         backend = registry.open_backend(name)
     except IsingeqError as error:
         return Entry(name, None, options, str(error))

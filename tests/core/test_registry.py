@@ -44,12 +44,16 @@ def test_devices_and_urls_go_to_serial(device):
     assert parse_spec(f"serial:{device}") == Spec("serial", device, {})
 
 
+def test_a_key_without_a_value_has_an_empty_one():
+    assert parse_spec("model://chip?native&seed=3").options == {"native": "", "seed": "3"}
+
+
 def test_names_that_only_look_like_ports_stay_names():
     assert parse_spec("complex") == Spec("complex", "", {})
 
 
 @pytest.mark.parametrize(
-    "text", ["", "?a=1", "hopfield?dt", "hopfield?a=1&b", "hopfield?a=1&a=2", "hopfield?a=1&"]
+    "text", ["", "?a=1", "hopfield?=1", "hopfield?a=1&a=2", "hopfield?a=1&a", "hopfield?a=1&"]
 )
 def test_a_spec_that_does_not_parse_is_refused(text):
     with pytest.raises(ConfigError, match=r"is not NAME\[:ARGUMENT\]"):
@@ -101,11 +105,15 @@ class TestOptions:
     def test_truth(self, text, value):
         assert open_backend(f"plug?quick={text}").options["quick"] is value
 
+    def test_without_a_value_are_true_or_refused(self):
+        assert open_backend("plug?quick").options["quick"] is True
+        with pytest.raises(ConfigError, match="option steps of backend 'plug' needs a value"):
+            open_backend("plug?steps")
+
     @pytest.mark.parametrize(
         ("option", "said"),
         [
             ("steps=2.5", "a whole number"),
-            ("steps=", "a whole number"),
             ("dt=fast", "a number"),
             ("quick=maybe", "true or false"),
         ],
