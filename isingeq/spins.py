@@ -1,5 +1,6 @@
 """What terms come to on spins: fields, and units that do not move."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,22 @@ def spin_fields(problem: Problem, terms: tuple[Term, ...]) -> Reals:
             strength = term.strength.astype(np.float64)
             h[:, slice(*term.units)] -= strength[:, None] * term.targets
     return h
+
+
+def annealing_range(problem: Problem) -> tuple[float, float]:
+    """Return the first and last beta of the published annealing schedule.
+
+    From ln 2 / ΔE_max, where any spin flips half of the time, to ln 100 / ΔE_min, where one in 100 does: ΔE_max the
+    largest |h_i| + Σ_j |J_ij|, ΔE_min the smallest |h| or |J| other than 0, both over the whole batch (Laydevant,
+    Marković & Grollier 2024, simulated version). Without couplings and fields both are 1.
+    """
+    edges, h = lower(problem), np.abs(problem.fields)
+    J = np.abs(edges.J)
+    reach = h + np.bincount(edges.i, J, problem.n) + np.bincount(edges.j, J, problem.n)
+    sizes = np.concatenate([h.ravel(), J])
+    if not sizes.any():
+        return 1.0, 1.0
+    return math.log(2) / float(reach.max()), math.log(100) / float(sizes[sizes > 0].min())
 
 
 def held_spins(problem: Problem, terms: tuple[Term, ...]) -> tuple[NDArray[np.bool_], Reals]:

@@ -25,9 +25,9 @@ from isingeq.backend import (
     check_request,
 )
 from isingeq.errors import BackendError, ConfigError, ProblemError
-from isingeq.problem import Problem, lower
+from isingeq.problem import Problem
 from isingeq.schedule import Annealing
-from isingeq.spins import free_spins
+from isingeq.spins import annealing_range, free_spins
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
 
 _LIBRARY = f"dwave-samplers {version('dwave-samplers')}"  # looking it up takes a millisecond
@@ -77,22 +77,10 @@ class Annealer:
         )
 
     def suggest_schedule(self, problem: Problem) -> Annealing:
-        """Return a constant `beta` where it is finite, else the published geometric schedule.
-
-        It runs from ln 2 / ΔE_max, where any spin flips half of the time, to ln 100 / ΔE_min, where
-        one in 100 does: ΔE_max the largest |h_i| + Σ_j |J_ij|, ΔE_min the smallest |h| or |J| other
-        than 0, both over the whole batch (Laydevant, Marković & Grollier 2024, simulated version).
-        """
+        """Return a constant `beta` where it is finite, else the published geometric schedule."""
         if self.sampling:
             return Annealing.constant(self.beta, self.sweeps)
-        edges, h = lower(problem), np.abs(problem.fields)
-        J = np.abs(edges.J)
-        reach = h + np.bincount(edges.i, J, problem.n) + np.bincount(edges.j, J, problem.n)
-        sizes = np.concatenate([h.ravel(), J])
-        if not sizes.any():
-            return Annealing.constant(1.0, self.sweeps)
-        first, last = math.log(2) / reach.max(), math.log(100) / sizes[sizes > 0].min()
-        return Annealing.geometric(float(first), float(last), self.sweeps)
+        return Annealing.geometric(*annealing_range(problem), self.sweeps)
 
     def settle(self, request: SettleRequest) -> Equilibrium:
         """Anneal every read of every sample; see `Backend.settle`.
