@@ -13,6 +13,7 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from isingeq.couplings import Dense, Edges
 from isingeq.errors import CapabilityError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Schedule
@@ -326,7 +327,11 @@ def _check_values(name: str, c: Capabilities, problem: Problem) -> None:
         arrays = (
             [problem.fields]
             if what == "field"
-            else [k.edges()[2] for k in problem.couplings if k.pairwise]
+            else [
+                k.J if isinstance(k, Dense | Edges) else k.edges()[2]  # J lists no pairs
+                for k in problem.couplings
+                if k.pairwise
+            ]
         )
         for values in arrays:
             if (

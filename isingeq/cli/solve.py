@@ -26,6 +26,14 @@ def solve(
     backend: Annotated[
         str | None, typer.Option("--backend", metavar="SPEC", help="Solve on this backend.")
     ] = None,
+    mapping: Annotated[
+        str,
+        typer.Option(
+            "--mapping",
+            metavar="auto|none",
+            help="Scale and round to what the backend holds (auto), or refuse what it does not.",
+        ),
+    ] = "auto",
     reads: Annotated[int, typer.Option("--reads", help="Most reads.")] = 100,
     sweeps: Annotated[int | None, typer.Option("--sweeps", help="Sweeps of a read.")] = None,
     target_energy: Annotated[
@@ -77,9 +85,9 @@ def solve(
 ) -> None:
     """Look for the lowest energy of a problem, and say how long it takes to find."""
     with command(json=json, quiet=quiet, debug=debug) as output:
+        from calibration import open_mapped
         from isingeq.errors import ConfigError
         from isingeq.experiments.stopping import stop_on_signal
-        from isingeq.registry import open_backend
         from isingeq.solving.files import read_labelled
         from isingeq.solving.maxcut import energy_of_cut
         from isingeq.solving.opening import default_spec, solver_spec
@@ -103,7 +111,7 @@ def solve(
         followed = None if schedule is None else parse_schedule(schedule)
         say = output.warning
         with (
-            closing(open_backend(spec)) as opened,
+            closing(open_mapped(spec, mapping, headroom=1)) as opened,
             stop_on_signal(
                 lambda: say("stopping after these reads; again to stop at once")
             ) as stop,

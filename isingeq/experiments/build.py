@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from calibration import Limits, open_mapped
 from isingeq import registry
 from isingeq.backend import Backend, SettleRequest, check_request
 from isingeq.experiments.config import Experiment
@@ -46,14 +47,16 @@ class Built:
 
 
 def build(
-    experiment: Experiment, checkpoint: Path | None = None, *, backend: str | None = None
-) -> Built:
+    experiment: Experiment, checkpoint: Path | None = None, *, backend: str | None = None,
+    mapping: str | None = None,
+) -> Built:  # fmt: skip
     """Build all that an experiment needs, and refuse what cannot work before any work.
 
     Args:
         experiment: resolved.
         checkpoint: file to keep; None keeps none.
         backend: SPEC to settle on instead of the experiment's own.
+        mapping: instead of the experiment's own.
 
     Raises:
         ConfigError: values that do not go together.
@@ -61,7 +64,9 @@ def build(
         CapabilityError: the backend cannot hold the network.
     """
     e, learning = experiment, experiment.learning
-    opened = open_backend(backend or e.machine.spec, e.threads)
+    opened = open_backend(
+        backend or e.machine.spec, e.threads, mapping or e.machine.mapping, limits_of(e)
+    )
     try:
         data = load(**e.data.model_dump())
         network = build_network(experiment.network, data)
@@ -89,11 +94,33 @@ def build(
     return Built(experiment, data, trainer, pool)
 
 
-def open_backend(spec: str, threads: int = 1) -> Backend:
+def limits_of(experiment: Experiment) -> Limits | None:
+    """Return the largest coupling and field that training can come to, None where there is no limit.
+
+    A spin is pulled by a spring with the strength of the nudging; other costs pull by what no limit is known for.
+    """
+    network, learning = experiment.network, experiment.learning
+    weight, drive = learning.weight_limit, network.field_limit
+    if weight is None or drive is None or network.cost != "squared_error":
+        return None
+    output = weight if network.hidden else drive
+    return Limits(weight, max(drive, output + learning.nudging))
+
+
+def open_backend(
+    spec: str, threads: int = 1, mapping: str = "auto", limits: Limits | None = None
+) -> Backend:
     """Open a backend, on `threads` threads where it takes that option and the SPEC does not say.
+
+    Args:
+        spec: SPEC.
+        threads: of the backend.
+        mapping: auto puts on top what the backend needs to take values of any size; none refuses those that do not fit.
+        limits: of those values, where they are known.
 
     Raises:
         ConfigError: an unknown name or option.
+        CapabilityError: a backend that cannot be mapped.
     """
     parsed = registry.parse_spec(spec)
     if (
@@ -102,7 +129,7 @@ def open_backend(spec: str, threads: int = 1) -> Backend:
         and "threads" in registry.options(parsed.name)
     ):
         spec += f"{'&' if parsed.options else '?'}threads={threads}"
-    return registry.open_backend(spec)
+    return open_mapped(spec, mapping, limits)
 
 
 def check_fits(network: Network, backend: Backend, estimator: Estimator) -> None:

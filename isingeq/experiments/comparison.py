@@ -144,7 +144,7 @@ def compare(
     rows = [Row(spec.strip()) for spec in specs]
     interrupted = False
     for number, row in enumerate(rows, 1):
-        machine = Machine.model_validate({"backend": row.backend})
+        machine = Machine(backend=row.backend, mapping=experiment.machine.mapping)
         records = []
         try:
             for seed in range(experiment.seed, experiment.seed + num_seeds):

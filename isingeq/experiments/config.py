@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from calibration import Mapping
+
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0)]
@@ -77,12 +79,14 @@ class Machine(BaseModel):
 
     Attributes:
         backend: SPEC.
+        mapping: auto scales and rounds where the backend has ranges and steps, none refuses what does not fit.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
     __pydantic_extra__: dict[str, Option] = Field(init=False)
 
     backend: str = "conjugate"
+    mapping: Mapping = "auto"
 
     @property
     def options(self) -> dict[str, Option]:

@@ -118,13 +118,15 @@ def resume(
 
 
 def evaluate(
-    path: Path, backend: str | None = None, *, warned: Callable[[str], None] = lambda line: None
-) -> Record:
+    path: Path, backend: str | None = None, *, mapping: str | None = None,
+    warned: Callable[[str], None] = lambda line: None,
+) -> Record:  # fmt: skip
     """Return the test accuracy of an earlier run, on its own backend or another one.
 
     Args:
         path: run folder.
         backend: SPEC to settle on; None for the run's own.
+        mapping: of the backend; None for the run's own.
         warned: called with a line that the user should read.
 
     Raises:
@@ -134,7 +136,7 @@ def evaluate(
     """
     started = time.perf_counter()
     folder = open_run_folder(path)
-    built = build(folder.experiment, folder.checkpoint, backend=backend)
+    built = build(folder.experiment, folder.checkpoint, backend=backend, mapping=mapping)
     try:
         trainer = built.trainer
         if backend is not None and trainer.estimator.method == "backprop":

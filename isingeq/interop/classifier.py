@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from calibration import open_mapped
 from isingeq.backend import Floats
 from isingeq.errors import ConfigError
 from isingeq.kernels.pool import Pool
@@ -23,7 +24,6 @@ from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer
 from isingeq.learning.progress import Epoch
 from isingeq.learning.trainer import Course, Listener, Trainer, predict
-from isingeq.registry import open_backend
 from isingeq.units import Amplitude, Layer, Spin, Unit
 
 # Kind of the hidden units, kind of the output units, target of the classes that are not meant.
@@ -85,7 +85,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         Args:
             hidden: units of each hidden layer.
             unit: kind of the hidden units; the output is of spins too, or linear above amplitudes.
-            backend: SPEC of the backend to settle on.
+            backend: SPEC of the backend to settle on, with what `mapping=auto` puts over it.
             method: kind of contrast.
             nudging: strength of the nudge, > 0.
             free_steps: most steps of the free phase, for backends that count steps.
@@ -136,7 +136,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         self._seed = _seed(self.random_state)
         parts = self._split(x, labels.astype(np.int64))
         history: list[Epoch] = []
-        with closing(open_backend(self.backend)) as backend, closing(Pool(self.threads)) as pool:
+        with closing(open_mapped(self.backend)) as backend, closing(Pool(self.threads)) as pool:
             trainer = Trainer(
                 self._network(x.shape[1]),
                 backend,
@@ -162,7 +162,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         """Return the label (b,) of each row of features X (b, f)."""
         check_is_fitted(self)
         x = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        with closing(open_backend(self.backend)) as backend, closing(Pool(self.threads)) as pool:
+        with closing(open_mapped(self.backend)) as backend, closing(Pool(self.threads)) as pool:
             codes = predict(
                 self.network_, backend, self.parameters_, x,
                 estimator=self._estimator, schedule=self.schedule_, seed=self._seed, pool=pool,

@@ -11,10 +11,10 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration import open_mapped
 from isingeq.backend import Backend, Equilibrium, SettleRequest
 from isingeq.errors import CapabilityError, ConfigError, ProblemError
 from isingeq.interop.bqm import from_bqm
-from isingeq.registry import open_backend
 from isingeq.schedule import Schedule, schedule_data
 
 Generator = Literal["random", "tile", "none"]
@@ -35,14 +35,15 @@ class IsingEqSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
         """Take a backend.
 
         Args:
-            backend: SPEC of one to open, which `close` closes again; or an open one, which stays its owner's to close.
+            backend: SPEC of one to open, which `close` closes again, with what `mapping=auto` puts over it; or an
+                open one, which stays its owner's to close.
 
         Raises:
             CapabilityError: the backend has no spins.
             ConfigError: a SPEC that is not understood.
         """
         self._owned = isinstance(backend, str)
-        self._backend = open_backend(backend) if isinstance(backend, str) else backend
+        self._backend = open_mapped(backend, headroom=1) if isinstance(backend, str) else backend
         self._spec = backend if isinstance(backend, str) else backend.name
         self._turn = Lock()
         units = self._backend.capabilities.units
