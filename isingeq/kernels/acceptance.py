@@ -3,11 +3,12 @@
 A decision sees the field z = h + Σ J s and the random word x of its replica, sweep and unit, 32 bits as
 `replica_random.draw` has them. With k = x >> shift and u = (k + ½) 2^(shift − 32):
 
-    thermal    with e = exp(−2 beta |z|), the spin stands against its field where u (1 + κ e) < e. κ = 1 is the heat
-               bath, P(s = +1) = 1 / (1 + exp(2 beta z)). κ = 0 is Metropolis, where only a spin that stands with its
-               field may turn against it: it does so with probability e, and turns back for certain.
-    looked up  s = +1 where k < count[a], a = clamp(rint(scale · z), ±limit): the table counts the random words
-               that lie below the tanh of the p-bit (`isingeq.machines.pbit`).
+    heat bath    with e = exp(−2 beta |z|), the spin stands against its field where u (1 + e) < e, so that
+                 P(s = +1) = 1 / (1 + exp(2 beta z)).
+    metropolis   only a spin that stands with its field may turn against it: it does so where u < e, and turns back for
+                 certain.
+    looked up    s = +1 where k < count[a], a = clamp(rint(scale · z), ±limit): the table counts the random words
+                 that lie below the tanh of the p-bit (`isingeq.machines.pbit`).
 
 The rarer outcome is the one that is drawn, so its probability is exact to float32 however small it is, down to
 2⁻³³. e is 2^(−y) by a polynomial. Every operation is a single one or a fused multiply-add, so all
@@ -15,7 +16,7 @@ processors agree to the last bit.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 
@@ -38,16 +39,36 @@ MAGIC = 1.5 * 2**23
 """Added to a float32 below 2²², it leaves the nearest whole number in the low bits."""
 
 FARTHEST = 125.0
-"""Exponent beyond which e no longer shrinks; u is never that small."""
+"""Exponent beyond which e no longer shrinks, give or take a rounding; u is never that small."""
 
-Rule = Callable[[Vectors, Any, Any, Any, tuple[Any, ...], Any], Any]
+Numbers = tuple[Any, Any, Any, Any]
+"""Three numbers and a whole one in every lane, their meaning the rule's own."""
+
+
+class Rule(NamedTuple):
+    """A way to decide, in two steps, so that the first can run while the field is still being summed.
+
+    Attributes:
+        draw: (arithmetic, random words, numbers): what is made of the words.
+        decide: (arithmetic, fields, what was drawn, lanes in which the spin is +1 now, numbers, address of the table):
+            lanes in which the spin is +1 afterwards.
+    """
+
+    draw: Callable[[Vectors, Any, Numbers], Any]
+    decide: Callable[[Vectors, Any, Any, Any, Numbers, Any], Any]
+
+
+def spread_over(builder: Any, value: Any, kind: Any) -> Any:
+    """The same number in every lane of a vector type."""
+    nothing = ir.Constant(kind, ir.Undefined)
+    one = builder.insert_element(nothing, value, ir.Constant(I32, 0))
+    zeros = ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count)
+    return builder.shuffle_vector(one, nothing, zeros)
 
 
 def spread_word(builder: Any, value: Any) -> Any:
     """One 32-bit word in every lane."""
-    nothing = ir.Constant(WORDS, ir.Undefined)
-    one = builder.insert_element(nothing, value, ir.Constant(I32, 0))
-    return builder.shuffle_vector(one, nothing, words(0))
+    return spread_over(builder, value, WORDS)
 
 
 def words(value: int) -> Any:
@@ -65,50 +86,51 @@ def random_words(builder: Any, low: Any, high: Any, unit: Any) -> Any:
     return builder.xor(x, builder.lshr(x, words(15)))
 
 
-def thermal(v: Vectors, z: Any, x: Any, up: Any, numbers: tuple[Any, ...], table: Any) -> Any:
-    """Heat bath or Metropolis: lanes in which the spin is +1 afterwards.
-
-    Args:
-        v: arithmetic.
-        z: fields.
-        x: random words.
-        up: lanes in which the spin is +1 now.
-        numbers: scale 2 beta / ln 2, κ, 2^(shift − 32), and shift as whole words.
-        table: unused.
-    """
+def _uniform(v: Vectors, x: Any, numbers: Numbers) -> Any:
+    """Return u, given 2^(shift − 33) and the mask of the bits that count as the last two numbers."""
     b = v.builder
-    scale, kappa, step, shift = numbers
-    u = v.call("fma", b.uitofp(b.lshr(x, shift), v.type), step, b.fmul(step, v.fill(0.5)))
-    y = b.fmul(v.call("fabs", z), scale)
-    y = b.select(b.fcmp_ordered("<", y, v.fill(FARTHEST)), y, v.fill(FARTHEST))
-    marked = b.fadd(y, v.fill(MAGIC))
-    g = b.fsub(b.fsub(marked, v.fill(MAGIC)), y)
+    half, mask = numbers[2:]
+    return v.call("fma", b.uitofp(b.and_(x, mask), v.type), v.fill(2.0**-32), half)
+
+
+def _against(v: Vectors, z: Any, u: Any, numbers: Numbers, *, bath: bool) -> Any:
+    """Return the lanes that are drawn against their field, given 2 beta / ln 2 and FARTHEST over that."""
+    b = v.builder
+    scale, most = numbers[:2]
+    size = v.call("fabs", z)
+    size = b.select(b.fcmp_ordered("<", size, most), size, most)
+    marked = v.call("fma", size, scale, v.fill(MAGIC))
+    g = v.call("fma", b.fneg(size), scale, b.fsub(marked, v.fill(MAGIC)))
     power = v.fill(EXP2[-1])
     for c in EXP2[-2::-1]:
         power = v.call("fma", power, g, v.fill(c))
     # The low bits of `marked` hold the exponent, and 23 places up they are where float32 has its own.
     lowered = b.sub(b.bitcast(power, WORDS), b.shl(b.bitcast(marked, WORDS), words(23)))
     e = b.bitcast(lowered, v.type)
-    against = b.fcmp_ordered("<", b.fmul(u, v.call("fma", kappa, e, v.fill(1.0))), e)
-    wanted = b.fcmp_ordered("<", z, v.fill(0.0))
-    bath = b.fcmp_ordered(">", kappa, v.fill(0.0))
-    may = b.or_(bath, b.not_(b.xor(up, wanted)))
-    return b.xor(wanted, b.and_(against, may))
+    return b.fcmp_ordered("<", v.call("fma", u, e, u) if bath else u, e)
 
 
-def looked_up(v: Vectors, z: Any, x: Any, up: Any, numbers: tuple[Any, ...], table: Any) -> Any:
-    """Finite precision: lanes in which the spin is +1 afterwards.
+def _bathe(v: Vectors, z: Any, u: Any, up: Any, numbers: Numbers, table: Any) -> Any:
+    wanted = v.builder.fcmp_ordered("<", z, v.fill(0.0))
+    return v.builder.xor(wanted, _against(v, z, u, numbers, bath=True))
 
-    Args:
-        v: arithmetic.
-        z: fields.
-        x: random words.
-        up: unused.
-        numbers: scale from fields to places of the table, limit, unused, and shift as whole words.
-        table: address of the counts, of place −limit first.
-    """
+
+def _flip(v: Vectors, z: Any, u: Any, up: Any, numbers: Numbers, table: Any) -> Any:
     b = v.builder
-    scale, limit, _, shift = numbers
+    wanted = b.fcmp_ordered("<", z, v.fill(0.0))
+    may = b.not_(b.xor(up, wanted))
+    return b.xor(wanted, b.and_(_against(v, z, u, numbers, bath=False), may))
+
+
+def _leading(v: Vectors, x: Any, numbers: Numbers) -> Any:
+    """Return k, given the shift as the last number."""
+    return v.builder.lshr(x, numbers[3])
+
+
+def _look_up(v: Vectors, z: Any, k: Any, up: Any, numbers: Numbers, table: Any) -> Any:
+    """Compare with the count, given the scale from fields to places of the table and the limit as the first numbers."""
+    b = v.builder
+    scale, limit = numbers[:2]
     place = v.call("rint", b.fmul(z, scale))
     place = b.select(b.fcmp_ordered("<", place, limit), place, limit)
     place = b.select(b.fcmp_ordered(">", place, b.fneg(limit)), place, b.fneg(limit))
@@ -118,4 +140,8 @@ def looked_up(v: Vectors, z: Any, x: Any, up: Any, numbers: tuple[Any, ...], tab
         number = ir.Constant(I32, lane)
         entry = b.load(b.gep(table, [b.sext(b.extract_element(at, number), I64)]))
         count = b.insert_element(count, entry, number)
-    return b.icmp_unsigned("<", b.lshr(x, shift), count)
+    return b.icmp_unsigned("<", k, count)
+
+
+heat_bath, metropolis = Rule(_uniform, _bathe), Rule(_uniform, _flip)
+looked_up = Rule(_leading, _look_up)

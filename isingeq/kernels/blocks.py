@@ -1,16 +1,18 @@
-"""One spin, or four at a time: sum the fields of many replicas, let the spins decide, write them down.
+"""One spin: sum the fields of many replicas, let the spins decide, write them down.
 
     z_i = h_i + Σ_j J_ij s_j
 
 Replicas (one per sample and read) are lanes, sixteen to a vector. Spins are bits, and no coupling is multiplied:
 
-    rows      Σ J s = −Σ J + Σ over neighbours that are up of 2 J: one masked addition per coupling
-    quads     Σ J s = Σ over quads of a table of the 16 sums ±J ± J ± J ± J, looked up by the four signs inside a
-              vector register: one permutation and one addition per four couplings
+    rows      Σ J s = −Σ J + Σ over neighbours that are up of 2 J: masked additions, upper and lower half of a coupling
+              to sums of 16 bits each, thirty-two lanes to a vector, which are put together every 64 neighbours
+    tables    Σ J s = Σ over fours of a table of the 16 sums ±J ± J ± J ± J, cut into three bytes: a register holds one
+              byte of the tables of four fours, one permutation looks up all four by their signs, and one instruction
+              adds what it found to the lane's sum
 
 Couplings are counted in whole numbers of a grain, each spin its own (`colours.grain_of`): the sums come out the same in
-any order and either form, on any processor, and whole numbers add up in more places of one than float32 do. z is
-h + grain · sum in float32, rounded twice. A step is an intrinsic, for numba's own loops leave all of this scalar.
+any order and either form, on any processor. z is h + grain · sum in float32, rounded twice. A step is an intrinsic, for
+numba's own loops leave all of this scalar.
 """
 
 from typing import Any
@@ -27,25 +29,29 @@ from isingeq.kernels.acceptance import (
     I32,
     I64,
     WORDS,
+    Numbers,
     Rule,
+    heat_bath,
     looked_up,
+    metropolis,
     random_words,
+    spread_over,
     spread_word,
-    thermal,
     words,
 )  # fmt: skip
-from isingeq.kernels.colours import QUAD
+from isingeq.kernels.colours import BYTES, LOW, RUN, TABLE
 from isingeq.kernels.lanes import LANES, Vectors
 
-CAN_PERMUTE = bool(llvm.get_host_cpu_features().get("avx512f", False))
-"""Whether the processor looks up tables of sixteen numbers inside a register."""
+_CAN = llvm.get_host_cpu_features()
+
+CAN_LOOK_UP = all(_CAN.get(feature, False) for feature in ("avx512vbmi", "avx512vnni"))
+"""Whether the processor looks up tables of bytes inside a register, and adds up what it finds there."""
 
 TOGETHER = 4
-"""Vectors of lanes whose fields are summed together: four spins' sums still fit the registers."""
+"""Vectors of lanes whose fields are summed together: as many as the registers hold."""
 
 _ARRAYS = "values columns base grain source target fields units pairs numbers table"
-_WHOLE = "first last width lane place shift"
-_BYTES = ir.VectorType(I8, LANES)
+_WHOLE = "first last width lanes place word"
 _BITS = ir.VectorType(I1, LANES)
 
 
@@ -56,9 +62,9 @@ def _whole(value: int) -> Any:
 class _Call:
     """Arguments of a step by name, arrays as addresses of their data, and what is read through them."""
 
-    def __init__(self, context: Any, builder: Any, signature: Any, values: Any, together: int) -> None:  # fmt: skip
+    def __init__(self, context: Any, builder: Any, signature: Any, values: Any) -> None:
         kinds = signature.args
-        self.builder, self.together = builder, together
+        self.builder, self.together = builder, 1
         self.v = Vectors(context, builder, types.float32)
         self.given = dict(zip(_WHOLE.split(), values[-6:], strict=True))
         for name, kind, value in zip(_ARRAYS.split(), kinds, values[:-6], strict=False):
@@ -81,129 +87,164 @@ class _Call:
         """Write a vector to any address."""
         self.builder.store(value, self.builder.bitcast(pointer, value.type.as_pointer())).align = 1
 
-    def sums(self, spins: int, add: Any) -> list[Any]:
-        """Run `add(entry, column, sums)` over the entries of the place; all lanes of a spin come first."""
-        b, first = self.builder, self.given["first"]
-        place = b.mul(self.given["place"], _whole(spins))
-        bases = [b.load(self.at("base", place, _whole(c))) for c in range(spins)]
-        start = [spread_word(b, base) for base in bases for _ in range(self.together)]
-
-        def body(k: Any, sums: list[Any]) -> list[Any]:
-            entry = b.add(first, k)
-            return add(entry, b.sext(b.load(self.at("columns", entry)), I64), sums)
-
-        return self.v.loop(b.sub(self.given["last"], first), start, body)
-
-    def field(self, q: int, spin: int, spins: int, total: Any) -> Any:
-        """Field h + grain · total of one spin of the place, lanes of vector `q`."""
-        b = self.builder
-        place = b.add(b.mul(self.given["place"], _whole(spins)), _whole(spin))
+    def field(self, q: int, total: Any) -> Any:
+        """Field h + grain · total of the place, lanes of vector `q`."""
+        b, place = self.builder, self.given["place"]
         row = self.at("fields", b.mul(place, self.given["width"]), self.given["lane"])
         grain = self.v.spread(b.load(self.at("grain", place)))
         return self.v.call("fma", b.sitofp(total, self.v.type), grain, self.v.load(row, _whole(q)))
 
-    def words_of(self, q: int, spin: int, spins: int) -> Any:
-        """Random words of one spin of the place, lanes of vector `q`."""
-        place = self.builder.mul(self.given["place"], _whole(spins))
-        unit = self.builder.load(self.at("units", place, _whole(spin)))
-        low = self.at("pairs", self.given["lane"], _whole(LANES * q))
-        high = self.builder.gep(low, [self.given["width"]])
-        a, b = self.load(low, WORDS), self.load(high, WORDS)
-        return random_words(self.builder, a, b, unit)
+    def base(self) -> Any:
+        """Where the sum of the place begins."""
+        return spread_word(self.builder, self.builder.load(self.at("base", self.given["place"])))
 
-    def decide(self, rule: Rule, z: Any, x: Any, up: Any) -> Any:
-        """Lanes in which the spin is +1 afterwards."""
+    def numbers(self) -> Numbers:
+        """Numbers of the rule."""
         b = self.builder
-        numbers = [self.v.spread(b.load(self.at("numbers", _whole(k)))) for k in range(3)]
-        shift = spread_word(b, b.trunc(self.given["shift"], I32))
-        return rule(self.v, z, x, up, (*numbers, shift), self.at("table"))
+        one, two, three = (self.v.spread(b.load(self.at("numbers", _whole(k)))) for k in range(3))
+        return one, two, three, spread_word(b, b.trunc(self.given["word"], I32))
+
+    def draw(self, rule: Rule) -> list[Any]:
+        """What the rule makes of the random words of the place, vector by vector."""
+        b, numbers = self.builder, self.numbers()
+        unit, out = b.load(self.at("units", self.given["place"])), []
+        for q in range(self.together):
+            low = self.at("pairs", self.given["lane"], _whole(LANES * q))
+            high = b.gep(low, [self.given["width"]])
+            x = random_words(b, self.load(low, WORDS), self.load(high, WORDS), unit)
+            out.append(rule.draw(self.v, x, numbers))
+        return out
+
+    def decide(self, rule: Rule, z: Any, drawn: Any, up: Any) -> Any:
+        """Lanes in which the spin is +1 afterwards."""
+        return rule.decide(self.v, z, drawn, up, self.numbers(), self.at("table"))
+
+    def function(self, name: str, result: Any, *kinds: Any) -> Any:
+        """An instruction of the processor."""
+        module = self.builder.module
+        return module.globals.get(name) or ir.Function(module, ir.FunctionType(result, kinds), name)
+
+
+def _joined(call: _Call, lower: Any, upper: Any, start: int) -> Any:
+    """Sixteen sums of 32 bits from lane `start` on of their halves."""
+    b, lanes = call.builder, range(start, start + LANES)
+    if not _CAN.get("avx512bw", False):
+        pick = ir.Constant(ir.VectorType(I32, LANES), list(lanes))
+        low, high = (b.sext(b.shuffle_vector(s, s, pick), WORDS) for s in (lower, upper))
+        return b.add(low, b.shl(high, words(LOW)))
+    # Halves side by side, multiplied by 1 and 2^LOW and added in one instruction.
+    kind = ir.VectorType(I16, 2 * LANES)
+    pick = [n for k in lanes for n in (k, lower.type.count + k)]
+    pairs = b.shuffle_vector(lower, upper, ir.Constant(ir.VectorType(I32, 2 * LANES), pick))
+    multiply = call.function("llvm.x86.avx512.pmaddw.d.512", WORDS, kind, kind)
+    return b.call(multiply, [pairs, ir.Constant(kind, [1, 1 << LOW] * LANES)])
 
 
 def _row_step(call: _Call, rule: Rule) -> None:
     """Update one spin; states hold a bit per lane, sixteen to a number."""
-    b = call.builder
+    b, place = call.builder, call.given["place"]
     groups = b.sdiv(call.given["width"], _whole(LANES))
     group = b.sdiv(call.given["lane"], _whole(LANES))
+    width = LANES * min(2, call.together)
+    parts = call.together * LANES // width
+    bits, mask = ir.IntType(width), ir.VectorType(I1, width)
+    halves = ir.VectorType(I16, width)
 
-    def bits(name: str, place: Any, q: int) -> Any:
-        return call.at(name, b.mul(place, groups), group, _whole(q))
+    def at(name: str, place: Any, number: int) -> Any:
+        return call.at(name, b.mul(place, groups), group, _whole(number))
 
-    def up(name: str, place: Any, q: int) -> Any:
-        return b.bitcast(call.load(bits(name, place, q), I16), _BITS)
-
-    def add(entry: Any, column: Any, sums: list[Any]) -> list[Any]:
-        J = spread_word(b, b.load(call.at("values", entry)))
-        on = [up("source", column, q) for q in range(call.together)]
-        return [b.select(o, b.add(s, J), s) for o, s in zip(on, sums, strict=True)]
-
-    place = call.given["place"]
-    # All decisions before the first store: it might change what they share, for all the compiler knows.
-    decided = [
-        call.decide(rule, call.field(q, 0, 1, total), call.words_of(q, 0, 1), up("source", place, q))
-        for q, total in enumerate(call.sums(1, add))
-    ]  # fmt: skip
-    for q, after in enumerate(decided):
-        call.store(b.bitcast(after, I16), bits("target", place, q))
-
-
-def _quad_step(call: _Call, rule: Rule) -> None:
-    """Update four spins; states hold a byte per lane and quad, bit k for spin k.
-
-    The bytes of four quads lie side by side, so sixteen 32-bit words read at a quad's byte have its signs at the
-    bottom, and a permutation looks at the lowest four bits alone.
-    """
-    b, together = call.builder, call.together
-    permuted = "llvm.x86.avx512.permvar.si.512"
-    permute = b.module.globals.get(permuted) or ir.Function(
-        b.module, ir.FunctionType(WORDS, [WORDS, WORDS]), permuted
-    )
-
-    def codes(name: str, quad: Any, q: int) -> Any:
-        row = b.mul(b.ashr(quad, _whole(2)), call.given["width"])
-        lane = b.add(b.add(row, call.given["lane"]), _whole(LANES * q))
-        return call.at(name, b.shl(lane, _whole(2)), b.and_(quad, _whole(3)))
-
-    def add(entry: Any, column: Any, sums: list[Any]) -> list[Any]:
-        signs = [call.load(codes("source", column, q), WORDS) for q in range(together)]
-        tables = call.at("values", b.mul(entry, _whole(QUAD * LANES)))
-        out = []
-        for c in range(QUAD):
-            table = call.load(b.gep(tables, [_whole(LANES * c)]), WORDS)
-            out += [
-                b.add(sums[c * together + q], b.call(permute, [table, s]))
-                for q, s in enumerate(signs)
-            ]
+    def add(entry: Any, sums: list[Any]) -> list[Any]:
+        column = b.sext(b.load(call.at("columns", entry)), I64)
+        loads = [call.load(at("source", column, q * width // LANES), bits) for q in range(parts)]
+        ups = [b.bitcast(load, mask) for load in loads]
+        pair, out = call.at("values", b.shl(entry, _whole(1))), []
+        for half in range(2):
+            J = spread_over(b, b.load(b.gep(pair, [_whole(half)])), halves)
+            mine = sums[half * parts : (half + 1) * parts]
+            out += [b.select(up, b.add(s, J), s) for up, s in zip(ups, mine, strict=True)]
         return out
 
-    place = call.given["place"]
-    sums = call.sums(QUAD, add)
-    lowest = b.shl(b.trunc(b.and_(place, _whole(3)), I32), ir.Constant(I32, 3))
-    others = spread_word(b, b.not_(b.shl(ir.Constant(I32, 255), lowest)))
-    lowest = spread_word(b, lowest)
+    def run(k: Any, totals: list[Any]) -> list[Any]:
+        first = b.add(call.given["first"], b.mul(k, _whole(RUN)))
+        left = b.sub(call.given["last"], first)
+        count = b.select(b.icmp_signed("<", left, _whole(RUN)), left, _whole(RUN))
+        nothing = [ir.Constant(halves, [0] * width)] * (2 * parts)
+        sums = call.v.loop(count, nothing, lambda e, sums: add(b.add(first, e), sums))
+        out = []
+        for q, total in enumerate(totals):
+            part, start = divmod(q * LANES, width)
+            out.append(b.add(total, _joined(call, sums[part], sums[parts + part], start)))
+        return out
+
+    drawn = call.draw(rule)
+    size = b.sub(call.given["last"], call.given["first"])
+    runs = b.sdiv(b.add(size, _whole(RUN - 1)), _whole(RUN))
+    totals = call.v.loop(runs, [call.base()] * call.together, run)
+    # All decisions before the first store: it might change what they share, for all the compiler knows.
+    decided = []
+    for q, total in enumerate(totals):
+        up = b.bitcast(call.load(at("source", place, q), I16), _BITS)
+        decided.append(call.decide(rule, call.field(q, total), drawn[q], up))
+    for q, after in enumerate(decided):
+        call.store(b.bitcast(after, I16), at("target", place, q))
+
+
+def _table_step(call: _Call, rule: Rule) -> None:
+    """Update one spin; states hold four bytes per lane and sixteen spins.
+
+    Bit k of byte c is spin 4 c + k of the sixteen, bits 4 and 5 are c: a byte says where to look in a table.
+    """
+    b, together, place = call.builder, call.together, call.given["place"]
+    kind = ir.VectorType(I8, TABLE)
+    look = call.function("llvm.x86.avx512.permvar.qi.512", kind, kind, kind)
+    add_bytes = call.function("llvm.x86.avx512.vpdpbusd.512", WORDS, WORDS, WORDS, WORDS)
+
+    def codes(name: str, column: Any, q: int) -> Any:
+        row = b.mul(column, call.given["width"])
+        return call.at(name, row, call.given["lane"], _whole(LANES * q))
+
+    def add(k: Any, sums: list[Any]) -> list[Any]:
+        entry, out = b.add(call.given["first"], k), []
+        column = b.sext(b.load(call.at("columns", entry)), I64)
+        signs = [call.load(codes("source", column, q), kind) for q in range(together)]
+        tables = call.at("values", b.mul(entry, _whole(BYTES * TABLE)))
+        for k in range(BYTES):
+            table = call.load(b.gep(tables, [_whole(TABLE * k)]), kind)
+            for q in range(together):
+                found = b.bitcast(b.call(look, [table, signs[q]]), WORDS)
+                out.append(b.call(add_bytes, [sums[k * together + q], found, words(0x01010101)]))
+        return out
+
+    drawn = call.draw(rule)
+    size = b.sub(call.given["last"], call.given["first"])
+    sums = call.v.loop(size, [words(0)] * (BYTES * together), add)
+    base, here = call.base(), b.ashr(place, _whole(4))
+    four, spin = b.and_(b.ashr(place, _whole(2)), _whole(3)), b.and_(place, _whole(3))
+    shift = b.trunc(b.add(b.shl(four, _whole(3)), spin), I32)
+    bit = spread_word(b, b.shl(ir.Constant(I32, 1), shift))
     for q in range(together):
-        was = call.load(codes("source", place, q), WORDS)
-        code = words(0)
-        for c in range(QUAD):
-            up = b.icmp_unsigned("!=", b.and_(was, words(1 << c)), words(0))
-            z = call.field(q, c, QUAD, sums[c * together + q])
-            up = call.decide(rule, z, call.words_of(q, c, QUAD), up)
-            code = b.select(up, b.or_(code, words(1 << c)), code)
-        four = codes("target", b.and_(place, _whole(-4)), q)
-        call.store(b.or_(b.and_(call.load(four, WORDS), others), b.shl(code, lowest)), four)
+        total = base
+        for k, part in enumerate(sums[q::together]):
+            total = b.add(total, b.shl(part, words(8 * k)))
+        was = call.load(codes("source", here, q), WORDS)
+        up = b.icmp_unsigned("!=", b.and_(was, bit), words(0))
+        after = call.decide(rule, call.field(q, total), drawn[q], up)
+        now = b.select(after, b.or_(was, bit), b.and_(was, b.not_(bit)))
+        call.store(now, codes("target", here, q))
 
 
-def _step(kind: Any, rule: Rule, together: int) -> Any:
-    """Build the step of one place in `together` vectors of lanes.
+def _step(kind: Any, rule: Rule, sizes: tuple[int, ...]) -> Any:
+    """Build the update of one place on all lanes of a tile, so many vectors at a time, the most first.
 
     The intrinsic takes, in this order, values, columns, base and grain of the net, states to read and to write, fields
     (places, width), units, pairs of random words (2, width), numbers and table of the rule; then the first entry of the
-    place and one past its last, the width, the first lane, the place, and the shift of the rule.
+    place and one past its last, the width, the lanes in use, the place, and the word of the rule.
     """
 
     @intrinsic
     def step(  # type: ignore[no-untyped-def]
         typing, values, columns, base, grain, source, target, fields, units, pairs, numbers, table,
-        first, last, width, lane, place, shift,
+        first, last, width, lanes, place, word,
     ):  # fmt: skip
         arrays = (
             values,
@@ -220,7 +261,20 @@ def _step(kind: Any, rule: Rule, together: int) -> Any:
         )
 
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            kind(_Call(context, builder, signature, args, together), rule)
+            call = _Call(context, builder, signature, args)
+            done = _whole(0)
+            for together in sizes:
+                size = _whole(together * LANES)
+                count = builder.sdiv(builder.sub(call.given["lanes"], done), size)
+
+                def body(k, carried, together=together, size=size, done=done):  # type: ignore[no-untyped-def]
+                    call.together = together
+                    call.given["lane"] = builder.add(done, builder.mul(k, size))
+                    kind(call, rule)
+                    return carried
+
+                call.v.loop(count, [], body)
+                done = builder.add(done, builder.mul(count, size))
             return context.get_dummy_value()
 
         return types.void(*arrays, *[types.int64] * 6), generate
@@ -228,6 +282,10 @@ def _step(kind: Any, rule: Rule, together: int) -> Any:
     return step
 
 
-row_steps, row_step = (_step(_row_step, thermal, k) for k in (TOGETHER, 1))
-quad_steps, quad_step = (_step(_quad_step, thermal, k) for k in (TOGETHER, 1))
-looked_up_step = _step(_row_step, looked_up, 1)
+row_metropolis, row_heat_bath = (
+    _step(_row_step, rule, (TOGETHER, 1)) for rule in (metropolis, heat_bath)
+)
+row_looked_up = _step(_row_step, looked_up, (1,))
+table_metropolis, table_heat_bath = (
+    _step(_table_step, rule, (TOGETHER, 1)) for rule in (metropolis, heat_bath)
+)

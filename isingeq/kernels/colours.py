@@ -1,4 +1,4 @@
-"""The couplings of a graph as block updates read them: colours, rows of neighbours, tables of quads."""
+"""The couplings of a graph as block updates read them: colours, rows of neighbours, tables of four spins."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,26 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-QUAD = 4
-"""Spins per quad."""
+SIXTEEN = 16
+"""Spins to a block of tables, and patterns of signs that four of them can have."""
 
-PATTERNS = 2**QUAD
-"""Signs that four spins can have; one vector of 32-bit numbers."""
+BYTES = 3
+"""Bytes of a number in a table."""
+
+TABLE = 64
+"""Numbers in the four tables of a block."""
+
+MIDDLE = 1 << 8 * BYTES - 1
+"""Added to the numbers of tables, which their bytes hold without a sign."""
 
 TOP = 30
 """Bits that the largest sum of a spin's couplings may take."""
+
+RUN = 64
+"""Couplings of a row that are summed in 16 bits, before 32 take over."""
+
+LOW = 10
+"""Bits of a coupling in the lower of two 16-bit sums: RUN of them fit."""
 
 
 class Rows(NamedTuple):
@@ -23,7 +35,8 @@ class Rows(NamedTuple):
         units: spin at each place (n,).
         starts: first entry of every place, and one past the last (n + 1,).
         columns: places of the neighbours (2m,).
-        values: 2 J (2m,), which the sum gains where the neighbour is +1; like `base`, in grains.
+        values: 2 J, which the sum gains where the neighbour is +1, as lower + upper · 2^LOW (2m, 2); like `base`, in
+            grains.
         base: −Σ_j J_ij (n,), the sum where all neighbours are −1.
         grain: `grain_of` every spin (n,).
     """
@@ -31,28 +44,28 @@ class Rows(NamedTuple):
     units: NDArray[np.int32]
     starts: NDArray[np.int64]
     columns: NDArray[np.int32]
-    values: NDArray[np.int32]
+    values: NDArray[np.int16]
     base: NDArray[np.int32]
     grain: NDArray[np.float32]
 
 
-class Quads(NamedTuple):
-    """Couplings between quads of four spins of one colour, as what each pattern of signs adds to the fields.
+class Tables(NamedTuple):
+    """Couplings of every spin to sixteens of spins, as what each pattern of signs adds to its field.
 
     Attributes:
-        units: spin at each place (4 quads,), −1 where a quad is not full.
-        starts: first block of every quad, and one past the last (quads + 1,).
-        columns: the other quad of every block (blocks,).
-        values: Σ ±J over the other quad, by spin and pattern (blocks, 4, 16), in grains; bit k of a pattern is spin k
-            up.
-        base: where sums begin (4 quads,): 0.
-        grain: `grain_of` the spin at each place (4 quads,), 1 where there is none.
+        units: spin at each place (n,).
+        starts: first block of every place, and one past the last (n + 1,).
+        columns: the sixteen of every block (blocks,): places 16 c … 16 c + 15.
+        values: MIDDLE + Σ ±J over four spins, in grains, by pattern, the four tables of the block one after the other,
+            cut into bytes (blocks, BYTES, TABLE), lowest first; bit k of a pattern is spin k up.
+        base: what takes the MIDDLEs away again (n,), modulo 2^32.
+        grain: `grain_of` every spin (n,).
     """
 
     units: NDArray[np.int32]
     starts: NDArray[np.int64]
     columns: NDArray[np.int32]
-    values: NDArray[np.int32]
+    values: NDArray[np.uint8]
     base: NDArray[np.int32]
     grain: NDArray[np.float32]
 
@@ -101,11 +114,26 @@ def colours(starts, neighbours):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def grain_of(J):  # type: ignore[no-untyped-def]
-    """Return what the couplings of a spin (k,) are counted in: 2^-30 of Σ |J|, rounded up to a power of two."""
-    reach = 0.0
-    for value in J:
-        reach += abs(np.float64(value))
-    return 2.0 ** (np.ceil(np.log2(reach)) - TOP) if reach > 0 else 1.0
+    """Return what the couplings of a spin (k,) are counted in, a power of two.
+
+    At least 2^-TOP of Σ |J|, and so much that neither a half of the sum over a run overflows 16 bits nor the number of
+    a table its bytes: about 2^-24 of Σ |J| over a run, or 2^-21 of the largest |J|.
+    """
+    reach = longest = run = largest = 0.0
+    for e in range(J.size):
+        if e % RUN == 0:
+            run = 0.0
+        run += abs(np.float64(J[e]))
+        longest = max(longest, run)
+        reach += abs(np.float64(J[e]))
+        largest = max(largest, abs(np.float64(J[e])))
+    if reach == 0:
+        return 1.0
+    # Halves of 2 J: |upper| sums to 2 |J| / 2^LOW and RUN / 2 of rounding, at most.
+    most = 2.0 ** (14 + LOW) - RUN * 2.0 ** (LOW - 2)
+    # Four couplings, each rounded, are less than MIDDLE.
+    least = max(longest / most, 4 * largest / (MIDDLE - 4.0))
+    return 2.0 ** max(np.ceil(np.log2(reach)) - TOP, np.ceil(np.log2(least)))
 
 
 @njit(nogil=True, cache=True)
@@ -116,7 +144,7 @@ def rows_of(starts, neighbours, values, units):  # type: ignore[no-untyped-def]
     for at in range(n):
         place[units[at]] = at
     first, columns = np.zeros(n + 1, np.int64), np.empty(neighbours.size, np.int32)
-    twice, base = np.empty(values.size, np.int32), np.zeros(n, np.int32)
+    halves, base = np.empty((values.size, 2), np.int16), np.zeros(n, np.int32)
     grain = np.empty(n, np.float32)
     e = 0
     for at in range(n):
@@ -124,83 +152,66 @@ def rows_of(starts, neighbours, values, units):  # type: ignore[no-untyped-def]
         grain[at] = grain_of(values[begin:stop])
         for k in range(begin, stop):
             J = np.int32(np.rint(values[k] / np.float64(grain[at])))
-            columns[e], twice[e] = place[neighbours[k]], 2 * J
+            upper = (2 * J + (1 << LOW - 1)) >> LOW
+            columns[e], halves[e, 0], halves[e, 1] = (
+                place[neighbours[k]],
+                2 * J - (upper << LOW),
+                upper,
+            )
             base[at] -= J
             e += 1
         first[at + 1] = e
-    return Rows(units, first, columns, twice, base, grain)
+    return Rows(units, first, columns, halves, base, grain)
 
 
 @njit(nogil=True, cache=True)
-def quad_places(colour):  # type: ignore[no-untyped-def]
-    """Return the spins colour by colour (places,), every colour filled up with −1 to whole quads."""
-    counts = np.zeros(colour.size, np.int64)
-    for c in colour:
-        counts[c] += 1
-    ends, total = np.empty(colour.size, np.int64), 0
-    for c in range(colour.size):
-        ends[c] = total
-        total += (counts[c] + QUAD - 1) // QUAD * QUAD
-    units = np.full(total, -1, np.int32)
-    for i in range(colour.size):
-        units[ends[colour[i]]] = i
-        ends[colour[i]] += 1
-    return units
-
-
-@njit(nogil=True, cache=True)
-def quad_blocks(starts, neighbours, units):  # type: ignore[no-untyped-def]
-    """Return first blocks (quads + 1,) and the other quad of every block that holds a coupling (blocks,)."""
-    place = np.empty(starts.size - 1, np.int32)
+def blocks_of(starts, neighbours, units):  # type: ignore[no-untyped-def]
+    """Return first blocks (n + 1,) and the sixteen of every block that holds a coupling (blocks,)."""
+    place = np.empty(units.size, np.int32)
     for at in range(units.size):
-        if units[at] >= 0:
-            place[units[at]] = at
-    quads = units.size // QUAD
-    found = np.empty(neighbours.size, np.int32)
-    first, seen = np.zeros(quads + 1, np.int64), np.full(quads, -1, np.int64)
+        place[units[at]] = at
+    found, seen = np.empty(neighbours.size, np.int32), np.full(units.size // SIXTEEN + 1, -1)
+    first = np.zeros(units.size + 1, np.int64)
     blocks = 0
-    for quad in range(quads):
-        for at in range(QUAD * quad, QUAD * quad + QUAD):
-            if units[at] < 0:
-                continue
-            for e in range(starts[units[at]], starts[units[at] + 1]):
-                other = place[neighbours[e]] // QUAD
-                if seen[other] != quad:
-                    seen[other] = quad
-                    found[blocks] = other
-                    blocks += 1
-        first[quad + 1] = blocks
+    for at in range(units.size):
+        for e in range(starts[units[at]], starts[units[at] + 1]):
+            other = place[neighbours[e]] // SIXTEEN
+            if seen[other] != at:
+                seen[other] = at
+                found[blocks] = other
+                blocks += 1
+        first[at + 1] = blocks
     return first, found[:blocks].copy()
 
 
 @njit(nogil=True, cache=True)
-def quads_of(starts, neighbours, values, units, first, columns):  # type: ignore[no-untyped-def]
-    """Return the tables of a graph for the places and blocks that the functions above found."""
-    place = np.empty(starts.size - 1, np.int32)
-    for at in range(units.size):
-        if units[at] >= 0:
-            place[units[at]] = at
-    size = (columns.size, QUAD, PATTERNS)
-    tables = on_cache_lines(columns.size * QUAD * PATTERNS).view(np.int32).reshape(size)
-    block, J = np.empty(first.size - 1, np.int64), np.zeros((columns.size, QUAD, QUAD), np.int32)
-    grain = np.ones(units.size, np.float32)
-    for quad in range(first.size - 1):
-        for e in range(first[quad], first[quad + 1]):
+def tables_of(starts, neighbours, values, units, first, columns):  # type: ignore[no-untyped-def]
+    """Return the tables of a graph for the blocks that `blocks_of` found."""
+    n = units.size
+    place = np.empty(n, np.int32)
+    for at in range(n):
+        place[units[at]] = at
+    size = (columns.size, BYTES, TABLE)
+    tables = on_cache_lines(columns.size * BYTES * TABLE // 4).view(np.uint8).reshape(size)
+    block, J = np.empty(n // SIXTEEN + 1, np.int64), np.zeros((columns.size, SIXTEEN), np.int32)
+    base, grain = np.empty(n, np.int32), np.empty(n, np.float32)
+    for at in range(n):
+        for e in range(first[at], first[at + 1]):
             block[columns[e]] = e
-        for k in range(QUAD):
-            i = units[QUAD * quad + k]
-            if i < 0:
-                continue
-            unit = grain_of(values[starts[i] : starts[i + 1]])
-            grain[QUAD * quad + k] = unit
-            for e in range(starts[i], starts[i + 1]):
-                at = place[neighbours[e]]
-                J[block[at // QUAD], k, at % QUAD] = np.int32(np.rint(values[e] / unit))
+        begin, stop = starts[units[at]], starts[units[at] + 1]
+        grain[at] = grain_of(values[begin:stop])
+        for e in range(begin, stop):
+            other = place[neighbours[e]]
+            J[block[other // SIXTEEN], other % SIXTEEN] = np.int32(
+                np.rint(values[e] / np.float64(grain[at]))
+            )
+        base[at] = np.int32(np.uint32(4 * MIDDLE * (first[at] - first[at + 1])))
     for e in range(columns.size):
-        for k in range(QUAD):
-            row = J[e, k]
-            for p in range(PATTERNS):
-                low = (row[0] if p & 1 else -row[0]) + (row[1] if p & 2 else -row[1])
-                high = (row[2] if p & 4 else -row[2]) + (row[3] if p & 8 else -row[3])
-                tables[e, k, p] = low + high
-    return Quads(units, first, columns, tables, np.zeros(units.size, np.int32), grain)
+        for slot in range(TABLE):
+            four, p = 4 * (slot // SIXTEEN), slot % SIXTEEN
+            number = MIDDLE
+            for k in range(4):
+                number += J[e, four + k] if p >> k & 1 else -J[e, four + k]
+            for k in range(BYTES):
+                tables[e, k, slot] = number >> 8 * k & 255
+    return Tables(units, first, columns, tables, base, grain)

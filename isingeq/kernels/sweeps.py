@@ -6,15 +6,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from isingeq.kernels.acceptance import FARTHEST
 from isingeq.kernels.blocks import (
     TOGETHER,
-    looked_up_step,
-    quad_step,
-    quad_steps,
-    row_step,
-    row_steps,
-)  # fmt: skip
-from isingeq.kernels.colours import QUAD, on_cache_lines
+    row_heat_bath,
+    row_looked_up,
+    row_metropolis,
+    table_heat_bath,
+    table_metropolis,
+)
+from isingeq.kernels.colours import SIXTEEN, on_cache_lines
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.replica_random import words
 
@@ -25,6 +26,9 @@ ROOM = 2**17
 """Fields per tile, at most, so that they stay in the second cache; not fewer lanes than one step takes, though."""
 
 MANY = TOGETHER * LANES
+
+EMPTY = np.uint32(0x30201000)
+"""State of sixteen spins that are down, as tables are looked up by: bits 4 and 5 of a byte are its number."""
 
 
 class Chances(NamedTuple):
@@ -62,10 +66,16 @@ class Replicas(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
+def _lanes(rows):  # type: ignore[no-untyped-def]
+    """Return the lanes that rows take: two vectors or three are slower one by one than four together."""
+    lanes = (rows + LANES - 1) // LANES * LANES
+    return lanes if lanes % MANY <= LANES else lanes // MANY * MANY + MANY
+
+
+@njit(nogil=True, cache=True)
 def _width(places, rows):  # type: ignore[no-untyped-def]
     """Return the lanes of a tile."""
-    most = min(WIDTH, max(ROOM // max(1, places) // MANY * MANY, MANY))
-    return min(most, (rows + LANES - 1) // LANES * LANES)
+    return min(WIDTH, max(ROOM // max(1, places) // MANY * MANY, MANY), _lanes(rows))
 
 
 @njit(nogil=True, cache=True)
@@ -74,6 +84,24 @@ def _set_words(out, row, last, replicas, sweep):  # type: ignore[no-untyped-def]
     for lane in range(out.shape[1]):
         key = replicas.keys[min(row + lane, last - 1)]
         out[0, lane], out[1, lane] = words(key, replicas.sweep + sweep)
+
+
+@njit(nogil=True, cache=True)
+def _word(chances, lookup):  # type: ignore[no-untyped-def]
+    """Return the whole number of the rule: a shift, or the mask of the random bits that count."""
+    return np.int64(chances.shift if lookup else (0xFFFFFFFF << chances.shift) & 0xFFFFFFFF)
+
+
+@njit(nogil=True, cache=True)
+def _set_numbers(numbers, chances, sweep, lookup):  # type: ignore[no-untyped-def]
+    """Write the numbers of the rule for one sweep."""
+    scale = chances.scales[sweep]
+    numbers[0] = scale
+    if lookup:
+        numbers[1:] = chances.constants
+    else:
+        numbers[1] = np.float32(FARTHEST) / max(scale, np.float32(1e-36))
+        numbers[2] = np.float32(0.5) * chances.constants[1]
 
 
 @njit(nogil=True, cache=True, boundscheck=False)
@@ -108,11 +136,10 @@ def sweep_rows(first, last, net, chances, replicas, together, lookup):  # type: 
     pairs = np.empty((2, width), np.uint32)
     source = np.empty((units.size, width // LANES), np.uint16)
     target = np.empty_like(source) if together else source
-    numbers = np.empty(3, np.float32)
-    numbers[1:] = chances.constants
+    numbers, table = np.empty(3, np.float32), chances.table
+    bath, word = chances.constants[0] > 0, _word(chances, lookup)
     for row in range(first, last, width):
-        lanes = (min(last - row, width) + LANES - 1) // LANES * LANES
-        wide = lanes - lanes % MANY
+        lanes = _lanes(min(last - row, width))
         _set_fields(fields, row, last, replicas, units)
         for group in range(lanes // LANES):
             for at in range(units.size):
@@ -122,29 +149,26 @@ def sweep_rows(first, last, net, chances, replicas, together, lookup):  # type: 
                     bits |= (spins[replica, units[at]] > 0) << k
                 source[at, group] = bits
         for t in range(chances.scales.size):
-            numbers[0] = chances.scales[t]
+            _set_numbers(numbers, chances, t, lookup)
             _set_words(pairs, row, last, replicas, t)
             for at in range(units.size):
-                begin, stop = net.starts[at], net.starts[at + 1]
                 if lookup:
-                    for lane in range(0, lanes, LANES):
-                        looked_up_step(
-                            net.values, net.columns, net.base, net.grain,
-                            source, target, fields, units, pairs, numbers, chances.table,
-                            begin, stop, width, lane, at, chances.shift,
-                        )  # fmt: skip
-                    continue
-                for lane in range(0, wide, MANY):
-                    row_steps(
+                    row_looked_up(
                         net.values, net.columns, net.base, net.grain,
-                        source, target, fields, units, pairs, numbers, chances.table,
-                        begin, stop, width, lane, at, chances.shift,
+                        source, target, fields, units, pairs, numbers, table,
+                        net.starts[at], net.starts[at + 1], width, lanes, at, word,
                     )  # fmt: skip
-                for lane in range(wide, lanes, LANES):
-                    row_step(
+                elif bath:
+                    row_heat_bath(
                         net.values, net.columns, net.base, net.grain,
-                        source, target, fields, units, pairs, numbers, chances.table,
-                        begin, stop, width, lane, at, chances.shift,
+                        source, target, fields, units, pairs, numbers, table,
+                        net.starts[at], net.starts[at + 1], width, lanes, at, word,
+                    )  # fmt: skip
+                else:
+                    row_metropolis(
+                        net.values, net.columns, net.base, net.grain,
+                        source, target, fields, units, pairs, numbers, table,
+                        net.starts[at], net.starts[at + 1], width, lanes, at, word,
                     )  # fmt: skip
             source, target = target, source
         for lane in range(min(last - row, width)):
@@ -154,49 +178,48 @@ def sweep_rows(first, last, net, chances, replicas, together, lookup):  # type: 
                 s[units[at]] = 2 * np.int8(up) - 1
 
 
+@njit(inline="always")
+def _bit(place):  # type: ignore[no-untyped-def]
+    """Return the bit of a spin in the state of its sixteen: four to a byte."""
+    return np.uint32(place // 4 % 4 * 8 + place % 4)
+
+
 @njit(nogil=True, cache=True, boundscheck=False)
-def sweep_quads(first, last, net, chances, replicas):  # type: ignore[no-untyped-def]
-    """Run a sweep per scale on replicas first … last − 1, quad by quad; `net` is `isingeq.kernels.colours.Quads`."""
+def sweep_tables(first, last, net, chances, replicas):  # type: ignore[no-untyped-def]
+    """Run a sweep per scale on replicas first … last − 1, place by place; `net` is `isingeq.kernels.colours.Tables`."""
     spins, units = replicas.spins, net.units
-    width, quads = _width(units.size, last - first), units.size // QUAD
+    width, sixteens = _width(units.size, last - first), (units.size + SIXTEEN - 1) // SIXTEEN
     fields = on_cache_lines(units.size * width).reshape((units.size, width))
     pairs = np.empty((2, width), np.uint32)
-    # One row more: the last of four quads is read three bytes on.
-    fours = (quads + 3) // 4 + 1
-    codes = on_cache_lines(fours * width).view(np.uint8).reshape((fours, width, 4))
-    numbers = np.empty(3, np.float32)
-    numbers[1:] = chances.constants
+    codes = on_cache_lines(sixteens * width).view(np.uint32).reshape((sixteens, width))
+    numbers, table = np.empty(3, np.float32), chances.table
+    bath, word = chances.constants[0] > 0, _word(chances, False)
     for row in range(first, last, width):
-        lanes = (min(last - row, width) + LANES - 1) // LANES * LANES
-        wide = lanes - lanes % MANY
+        lanes = _lanes(min(last - row, width))
         _set_fields(fields, row, last, replicas, units)
+        codes[:] = EMPTY
         for lane in range(lanes):
             s = spins[min(row + lane, last - 1)]
-            for quad in range(quads):
-                code = 0
-                for k in range(QUAD):
-                    unit = units[QUAD * quad + k]
-                    code |= (unit >= 0 and s[unit] > 0) << k
-                codes[quad // 4, lane, quad % 4] = code
+            for at in range(units.size):
+                codes[at // SIXTEEN, lane] |= np.uint32(s[units[at]] > 0) << _bit(at)
         for t in range(chances.scales.size):
-            numbers[0] = chances.scales[t]
+            _set_numbers(numbers, chances, t, False)
             _set_words(pairs, row, last, replicas, t)
-            for quad in range(quads):
-                for lane in range(0, wide, MANY):
-                    quad_steps(
+            for at in range(units.size):
+                if bath:
+                    table_heat_bath(
                         net.values, net.columns, net.base, net.grain,
-                        codes, codes, fields, units, pairs, numbers, chances.table,
-                        net.starts[quad], net.starts[quad + 1], width, lane, quad, chances.shift,
+                        codes, codes, fields, units, pairs, numbers, table,
+                        net.starts[at], net.starts[at + 1], width, lanes, at, word,
                     )  # fmt: skip
-                for lane in range(wide, lanes, LANES):
-                    quad_step(
+                else:
+                    table_metropolis(
                         net.values, net.columns, net.base, net.grain,
-                        codes, codes, fields, units, pairs, numbers, chances.table,
-                        net.starts[quad], net.starts[quad + 1], width, lane, quad, chances.shift,
+                        codes, codes, fields, units, pairs, numbers, table,
+                        net.starts[at], net.starts[at + 1], width, lanes, at, word,
                     )  # fmt: skip
         for lane in range(min(last - row, width)):
             s = spins[row + lane]
             for at in range(units.size):
-                if units[at] >= 0:
-                    up = (codes[at // 16, lane, at // 4 % 4] >> np.uint8(at % 4)) & np.uint8(1)
-                    s[units[at]] = 2 * np.int8(up) - 1
+                up = (codes[at // SIXTEEN, lane] >> _bit(at)) & np.uint32(1)
+                s[units[at]] = 2 * np.int8(up) - 1

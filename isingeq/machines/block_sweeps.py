@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from isingeq.backend import Trace
-from isingeq.kernels.blocks import CAN_PERMUTE
-from isingeq.kernels.colours import Quads, Rows
+from isingeq.kernels.blocks import CAN_LOOK_UP
+from isingeq.kernels.colours import Rows, Tables
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.replica_random import draw_spins, replica_keys
-from isingeq.kernels.sweeps import Chances, Replicas, sweep_quads, sweep_rows
+from isingeq.kernels.sweeps import Chances, Replicas, sweep_rows, sweep_tables
 from isingeq.machines.graph import Graph
 from isingeq.machines.spinning import Outcome, Task
 from isingeq.schedule import Annealing
@@ -27,12 +27,12 @@ class Plan:
     """Couplings as the sweeps read them.
 
     Attributes:
-        net: rows of neighbours, or tables of quads.
+        net: rows of neighbours, or tables of what they add up to.
         order: of the spins.
         colours: blocks of spins that decide at once; as many as spins where they go one by one.
     """
 
-    net: Rows | Quads
+    net: Rows | Tables
     order: Order
     colours: int
 
@@ -43,13 +43,13 @@ def plan(graph: Graph, order: Order, *, tables: bool) -> Plan:
     Args:
         graph: the couplings.
         order: colour by colour, spin by spin, or all at once.
-        tables: quads may be used, where they are faster and the processor can look them up.
+        tables: tables may be used, where they are faster and the processor can look them up.
     """
     if order != "coloured":
         return Plan(graph.rows, order, graph.n if order == "sequential" else 1)
     count = int(graph.colour.max(initial=-1)) + 1
-    quads = graph.quads if tables and CAN_PERMUTE else None
-    return Plan(graph.coloured_rows if quads is None else quads, order, count)
+    found = graph.tables if tables and CAN_LOOK_UP else None
+    return Plan(graph.coloured_rows if found is None else found, order, count)
 
 
 def suggest_betas(graph: Graph, h: Floats, sweeps: int) -> Annealing:
@@ -110,8 +110,8 @@ def run_sweeps(task: Task, plan: Plan, chances: Chances, *, lookup: bool = False
 
         def work(first: int, last: int) -> None:
             rows = LANES * first, min(LANES * last, len(spins))
-            if isinstance(plan.net, Quads):
-                sweep_quads(*rows, plan.net, chances, replicas)
+            if isinstance(plan.net, Tables):
+                sweep_tables(*rows, plan.net, chances, replicas)
             else:
                 sweep_rows(*rows, plan.net, chances, replicas, plan.order == "synchronous", lookup)
 
@@ -123,7 +123,7 @@ def run_sweeps(task: Task, plan: Plan, chances: Chances, *, lookup: bool = False
     else:
         sweep(chances, 0)
     details = {
-        "representation": "quads" if isinstance(plan.net, Quads) else "rows",
+        "representation": "tables" if isinstance(plan.net, Tables) else "rows",
         "colours": plan.colours,
     }
     return Outcome(spins.reshape(len(h), reads, -1), details, trace)

@@ -10,9 +10,9 @@ complete graph has as many as spins, and each sweep then goes through them one b
 lower energies in equal sweeps, but in a fixed order it flips a spin without field at every sweep and never mixes it,
 so only the heat bath samples.
 
-Couplings are summed in whole numbers, to 2^-31 of the largest sum of each spin, in one of two forms (`representation`
-in the details) that give the same spins: tables of four spins looked up by their signs where couplings are dense, rows
-of neighbours elsewhere.
+Couplings are summed in whole numbers, each rounded to about 2^-21 of the largest of its spin, as float32 sums would be,
+in one of two forms (`representation` in the details) that give the same spins: tables of four spins looked up by their
+signs where couplings are dense, rows of neighbours elsewhere.
 """
 
 import math

@@ -9,19 +9,18 @@ from numpy.typing import NDArray
 
 from isingeq.kernels.adjacency import adjacency, row_reach, whole_multiples
 from isingeq.kernels.colours import (
-    QUAD,
-    Quads,
+    SIXTEEN,
     Rows,
+    Tables,
+    blocks_of,
     colours,
-    quad_blocks,
-    quad_places,
-    quads_of,
     rows_of,
+    tables_of,
 )
 
 Floats = NDArray[np.floating]
 
-WORTH = 0.31
+WORTH = 0.33
 """Share of a block's sixteen couplings above which its tables are faster than rows (measured: they meet there)."""
 
 
@@ -93,19 +92,22 @@ class Graph:
         return rows_of(self.starts, self.neighbours, self.values, order)
 
     @cached_property
-    def coloured_rows(self) -> Rows:
-        """Neighbours of the spins, colour by colour."""
-        order = np.argsort(self.colour, kind="stable").astype(np.int32)
-        return rows_of(self.starts, self.neighbours, self.values, order)
+    def order(self) -> NDArray[np.int32]:
+        """Spins (n,) colour by colour, within a colour by the number of their neighbours: branches are foreseen so."""
+        return np.lexsort((np.diff(self.starts), self.colour)).astype(np.int32)
 
     @cached_property
-    def quads(self) -> Quads | None:
-        """Tables of four spins, colour by colour; None where rows are faster."""
-        units = quad_places(self.colour)
-        first, columns = quad_blocks(self.starts, self.neighbours, units)
-        if self.values.size <= WORTH * QUAD * QUAD * columns.size:
+    def coloured_rows(self) -> Rows:
+        """Neighbours of the spins, colour by colour."""
+        return rows_of(self.starts, self.neighbours, self.values, self.order)
+
+    @cached_property
+    def tables(self) -> Tables | None:
+        """What patterns of neighbours add up to, colour by colour; None where rows are faster."""
+        first, columns = blocks_of(self.starts, self.neighbours, self.order)
+        if self.values.size <= WORTH * SIXTEEN * columns.size:
             return None
-        return quads_of(self.starts, self.neighbours, self.values, units, first, columns)
+        return tables_of(self.starts, self.neighbours, self.values, self.order, first, columns)
 
     @cached_property
     def integers(self) -> tuple[float, NDArray[np.int8]] | None:

@@ -54,7 +54,7 @@ def test_all_spins_clamped(frustrated):
 def test_provenance_says_what_was_run(frustrated):
     request = SettleRequest(frustrated, seed=2**70, schedule=Annealing((0.1, 0.2, 3.0)))
     details = gibbs(acceptance="metropolis").settle(request).provenance.as_dict()
-    assert details["representation"] in ("rows", "quads")
+    assert details["representation"] in ("rows", "tables")
     assert details["acceptance"] == "metropolis"
     assert (details["sweeps"], details["betas"]) == (3, [0.1, 3.0])
     assert details["backend"] == "gibbs"

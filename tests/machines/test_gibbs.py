@@ -8,7 +8,7 @@ from spin_graphs import BETA, energies, errors_off, fields_of, graph_of, states
 
 from isingeq.backend import Claim
 from isingeq.errors import ConfigError
-from isingeq.kernels.blocks import CAN_PERMUTE
+from isingeq.kernels.blocks import CAN_LOOK_UP
 from isingeq.kernels.pool import Pool
 from isingeq.machines.block_sweeps import suggest_betas
 from isingeq.machines.gibbs import Gibbs
@@ -29,7 +29,7 @@ def pool():
     [
         ("ring", 3, "rows"),
         ("complete", 6, "rows"),
-        ("groups", 3, "quads" if CAN_PERMUTE else "rows"),
+        ("groups", 3, "tables" if CAN_LOOK_UP else "rows"),
     ],
 )
 def test_moments_are_those_of_the_boltzmann_distribution(pool, kind, colours, form):
