@@ -108,6 +108,7 @@ class Receiver:
         self.faults: Counter[Fault] = Counter()
         self.frames = 0
         self.strong = strong
+        self._limit = most
         self._most = cobs.longest(most)
         self._held = bytearray()
         self._skipping = False
@@ -148,6 +149,10 @@ class Receiver:
             frame = decode_frame(stuffed)
         except FrameError as error:
             self.faults[error.fault] += 1
+            return None
+        # Stuffing adds no more bytes than `longest` says, and often fewer.
+        if HEADER.size + len(frame.payload) + (4 if frame.strong else 2) > self._limit:
+            self.faults[Fault.LONG] += 1
             return None
         if self.strong and not frame.strong:
             self.faults[Fault.WEAK] += 1
