@@ -1,20 +1,10 @@
 #include "core.h"
-
-#ifdef __AVR__
-#include <avr/pgmspace.h>
-#define IN_FLASH PROGMEM
-#define FROM_FLASH(address) pgm_read_word(address)
-#else
-#define IN_FLASH
-#define FROM_FLASH(address) (*(address))
-#endif
+#include "flash.h"
 
 #define GOLDEN 0x9E3779B9UL
 
 static const uint16_t chances[CORE_ADDRESSES] IN_FLASH = {CORE_CHANCES};
 
-/* C99 has no static assertion; an array of negative size does not compile. */
-#define ASSERT_AT_BUILD(name, claim) typedef char name[(claim) ? 1 : -1]
 ASSERT_AT_BUILD(boards_have_at_most_255_units, CORE_MAX_UNITS >= 1 && CORE_MAX_UNITS <= 255);
 ASSERT_AT_BUILD(local_field_times_gain_fits_32_bits,
                 (CORE_FIELD_MAX + (CORE_MAX_UNITS - 1) * 1ULL * CORE_COUPLING_MAX) * CORE_GAIN_MAX +
@@ -169,7 +159,7 @@ uint8_t core_sweep(core *c) {
         uint32_t address = (magnitude * gain + half) >> c->task.shift;
         if (address >= CORE_ADDRESSES) address = CORE_ADDRESSES - 1;
         int8_t along = f < 0 ? 1 : -1;
-        int8_t spin = number < FROM_FLASH(&chances[address]) ? (int8_t)-along : along;
+        int8_t spin = number < FLASH_WORD(&chances[address]) ? (int8_t)-along : along;
         if (spin != c->spins[i]) flip(c, i);
     }
     if (++c->sweep == c->task.legs[c->leg].sweeps) {

@@ -143,7 +143,7 @@ MUTATIONS = [
     ("core.c", "if (leg->last >= leg->first) return", "return"),
     ("core.c", "(leg->last - leg->first) * t / steps", "(leg->last - leg->first) / steps * t"),
     ("core.c", "(leg->first - leg->last) * t / steps", "(leg->first - leg->last) * t / leg->sweeps"),
-    ("core.c", "number < FROM_FLASH", "number <= FROM_FLASH"),
+    ("core.c", "number < FLASH_WORD", "number <= FLASH_WORD"),
     ("core.c", "if (c->clamps[i]) continue;", ""),
     ("core.c", "if (c->clamps[i]) c->spins[i] = c->clamps[i];", ""),
     ("core.c", "along = f < 0 ?", "along = f <= 0 ?"),
