@@ -5,7 +5,7 @@ answer depends on it (annealers): a schedule that follows the weights would hide
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -127,7 +127,10 @@ Schedule = Annealing | Relaxation | Drive
 
 def schedule_data(schedule: Schedule | None) -> dict[str, object] | None:
     """Return a schedule as plain data that JSON can hold."""
-    return None if schedule is None else {"kind": type(schedule).__name__, **asdict(schedule)}
+    if schedule is None:
+        return None
+    values = {field.name: getattr(schedule, field.name) for field in fields(schedule)}
+    return {"kind": type(schedule).__name__, **values}
 
 
 def schedule_from(data: Mapping[str, Any] | None) -> Schedule | None:
@@ -145,5 +148,5 @@ def schedule_from(data: Mapping[str, Any] | None) -> Schedule | None:
         raise ConfigError(
             f"schedule of kind {data.get('kind')!r} is not known; there are {', '.join(kinds)}"
         )
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
-    return kinds[data["kind"]](**fields)
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
+    return kinds[data["kind"]](**values)

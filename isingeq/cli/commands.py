@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 
 from isingeq import __version__
+from isingeq.cli.device import device
+from isingeq.cli.devices import devices
+from isingeq.cli.emulate import emulate
 from isingeq.cli.output import Debug, Json, Output, Quiet, command
 from isingeq.cli.solve import solve
 
@@ -31,6 +34,14 @@ Spec = Annotated[
         "--backend",
         metavar="SPEC",
         help="Settle here, as in neal?sweeps=200; replaces the machine table.",
+    ),
+]
+MappingOf = Annotated[
+    str | None,
+    typer.Option(
+        "--mapping",
+        metavar="auto|none",
+        help="Scale and round to what the backend holds (auto), or refuse what it does not.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and settles.")]
@@ -68,6 +79,7 @@ def train(
         ),
     ] = None,
     backend: Spec = None,
+    mapping: MappingOf = None,
     settings: Set = None,
     seed: Seed = None,
     epochs: Epochs = None,
@@ -95,6 +107,7 @@ def train(
             raise ConfigError("--resume goes on in its own folder: leave --out away")
         overrides = {
             "machine.backend": backend,
+            "machine.mapping": mapping,
             "seed": seed,
             "learning.epochs": epochs,
             "threads": threads,
@@ -139,6 +152,7 @@ def _finish(output: Output, outcome: object) -> None:
 def evaluate(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a trained run.")],
     backend: Spec = None,
+    mapping: MappingOf = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -147,7 +161,7 @@ def evaluate(
     with command(json=json, quiet=quiet, debug=debug) as output:
         from isingeq.experiments import run
 
-        record = run.evaluate(run_dir, backend, warned=output.warning)
+        record = run.evaluate(run_dir, backend, mapping=mapping, warned=output.warning)
         output.answer(
             f"test accuracy {record['test_accuracy']:.2%} of {record['num_samples']} samples "
             f"on {record['backend']} ({record['provenance']['kind']})"
@@ -161,6 +175,7 @@ def audit(
         str, typer.Argument(metavar="NAME|FILE.toml", help="A shipped experiment or a file.")
     ] = "digits",
     backend: Spec = None,
+    mapping: MappingOf = None,
     settings: Set = None,
     seed: Seed = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Training samples.")] = 8,
@@ -181,7 +196,11 @@ def audit(
         from isingeq.experiments.auditing import audit_experiment
         from isingeq.experiments.reading import read_experiment
 
-        overrides = {"machine.backend": backend, "seed": seed}
+        overrides = {
+            "machine.backend": backend,
+            "machine.mapping": mapping,
+            "seed": seed,
+        }
         resolved = read_experiment(experiment, settings=settings or (), overrides=overrides)
         found = audit_experiment(resolved, num_samples=samples, entries=entries, beta=beta)
         output.table(
@@ -205,6 +224,7 @@ def compare(
         str,
         typer.Option("--backends", metavar="A,B,C", help="SPECs to compare, with commas between."),
     ],
+    mapping: MappingOf = None,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Runs per backend, each with its own seed.")
     ] = 1,
@@ -223,7 +243,12 @@ def compare(
         from isingeq.experiments import comparison
         from isingeq.experiments.reading import read_experiment
 
-        overrides = {"seed": seed, "learning.epochs": epochs, "threads": threads}
+        overrides = {
+            "machine.mapping": mapping,
+            "seed": seed,
+            "learning.epochs": epochs,
+            "threads": threads,
+        }
         resolved = read_experiment(experiment, settings=settings or (), overrides=overrides)
         with shown(output) as watcher:
             result = comparison.compare(
@@ -296,3 +321,6 @@ def conformance(
 
 
 app.command()(solve)
+app.command()(devices)
+app.command()(emulate)
+app.add_typer(device)

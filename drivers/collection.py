@@ -1,0 +1,119 @@
+"""The rows of a run as they come: by themselves, in order, and by asking for those that got lost."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.errors import CorruptError, DeviceTimeoutError
+from drivers.link import BITS_PER_BYTE
+from drivers.session import Ask, Session
+from drivers.wire.constants import Opcode, RunState
+from drivers.wire.crc import crc32
+from drivers.wire.replies import Accepted, Condition, Progress, Rows
+from drivers.wire.requests import Nothing, Read, Run, RunId
+
+_SLACK_S = 0.02
+"""Added to what device and line are known to need."""
+
+
+@dataclass(slots=True, eq=False)
+class Collection:
+    """Rows of a run while they arrive.
+
+    Attributes:
+        session: on which they do.
+        run: the request that started it.
+        width: bytes of a row.
+        accepted: its reply.
+        streams: rows come by themselves.
+        digest: of all rows, once the device has told it.
+        condition: of the device after the run, where it was asked along with rows.
+    """
+
+    session: Session
+    run: Run
+    width: int
+    accepted: Accepted
+    streams: bool
+    digest: int | None = None
+    condition: Condition | None = None
+
+    def collect(self) -> bytes:
+        """Return all packed rows, checked against the digest that the device made of them."""
+        session = self.session
+        num_rows = self.run.num_slots * self.run.reads
+        rows = np.zeros((num_rows, self.width), np.uint8)
+        there = np.zeros(num_rows, np.bool_)
+        now, baud = session.transport.now, session.transport.baud
+        estimate = self.accepted.estimate_us * 1e-6
+        line = BITS_PER_BYTE * (rows.size * 1.1 + 64) / baud if baud else 0.0
+        pause = _SLACK_S + line
+        until = now() + estimate + pause
+        deadline = now() + session.timeout + 4 * (estimate + line)
+        while not (there.all() and self.digest is not None):
+            heard = session.wait(until)
+            for event in heard:
+                self._take(event, rows, there)
+            if self.digest is None and now() >= until:
+                self._poll(deadline)
+                pause *= 2
+                until = now() + pause
+            if self.digest is None and there.all():
+                until = min(until, now() + _SLACK_S)
+            if self.digest is not None and not there.all():
+                if heard and self.streams:
+                    until = now() + pause  # the others may be right behind
+                else:
+                    self._fetch(rows, there)
+        data = rows.tobytes()
+        if crc32(data) != self.digest:
+            raise CorruptError(f"rows from {session.name} are not what their digest says")
+        return data
+
+    def _take(self, event: Any, rows: NDArray[np.uint8], there: NDArray[np.bool_]) -> None:
+        if getattr(event, "run", None) != self.run.run or event.boot != self.accepted.boot:
+            return
+        if isinstance(event, Rows):
+            part = np.frombuffer(event.packed, np.uint8)
+            last = event.row + event.num_rows
+            if last <= len(rows) and part.size == event.num_rows * self.width:
+                rows[event.row : last] = part.reshape(event.num_rows, self.width)
+                there[event.row : last] = True
+        elif isinstance(event, Progress):
+            self._ended(event)
+
+    def _ended(self, progress: Progress) -> None:
+        if progress.state is RunState.COMPLETE:
+            self.digest = progress.digest
+        elif progress.state in (RunState.STOPPED, RunState.FAILED):
+            raise CorruptError(
+                f"{self.session.name} ended a run by itself after {progress.rows_ready} rows"
+            )
+
+    def _poll(self, deadline: float) -> None:
+        progress = self.session.ask(Opcode.POLL, RunId(self.run.run))
+        self._ended(progress)
+        if self.digest is None and self.session.transport.now() > deadline:
+            raise DeviceTimeoutError(
+                f"{self.session.name} still runs after {self.session.timeout:g} s more than it "
+                f"declared: {progress.rows_ready} rows are ready"
+            )
+
+    def _fetch(self, rows: NDArray[np.uint8], there: NDArray[np.bool_]) -> None:
+        """Ask for the rows that did not come by themselves, as many to a frame as get through."""
+        per_frame = max(1, (self.session.link.best_payload - 15) // self.width)
+        missing = np.flatnonzero(~there)
+        asked: list[Ask] = []
+        while missing.size:
+            count = int(np.searchsorted(missing, missing[0] + per_frame))
+            first, last = int(missing[0]), int(missing[count - 1]) + 1
+            asked.append((Opcode.READ, Read(self.run.run, first, last - first)))
+            missing = missing[count:]
+        asked.append((Opcode.STATUS, Nothing()))
+        *replies, self.condition = self.session.ask_all(
+            asked, reply_bytes=15 + per_frame * self.width
+        )
+        for reply in replies:
+            self._take(reply, rows, there)

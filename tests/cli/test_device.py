@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+from drivers.errors import InUseError
+from drivers.open import open_board
+from drivers.selftest import CHECKS
+from firmware_models.serving import serve, target
+
+URL = "model://ref-avr64?uid=42"
+
+
+def test_info_is_for_people_and_for_programs(isingeq):
+    ended = isingeq("device", "info", URL)
+    assert ended.code == 0, ended.err
+    text = " ".join(ended.out.split())
+    for part in (
+        "isingeq ref-avr64, firmware 1, simulated", "0x2a, 0x", "64 spins of 1 bit", "all, 2016, -127 to 127 in 8 bits",
+        "+(sum h s + sum J s s)", "64 spins: 8 slots, ", "empty, 0 spins loaded, faults: none", "requests",
+    ):  # fmt: skip
+        assert part in text
+    record = json.loads(isingeq("device", "info", URL, "--json").out)
+    assert (record["uid"], record["kind"], record["state"]) == ("0x2a", "simulated", "empty")
+    assert record["descriptor"]["maker"]["model"] == "ref-avr64"
+    assert record["sizes"][0] == {"spins": 64, "slots": 8, "rows": record["sizes"][0]["rows"]}
+    assert record["counters"]["frames"] >= 4
+    assert record["link"]["requests"] >= 4
+    assert record["faults"] == []
+
+
+def test_a_selftest_says_each_step(isingeq):
+    ended = isingeq("device", "selftest", URL, "--reset")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert [line[11:32].strip() for line in lines[:-1]] == [name for name, _ in CHECKS] + ["reset"]
+    assert all(line.startswith("ok ") for line in lines[:-1])
+    assert lines[-1].startswith(f"ref-avr64 at {URL}: {len(CHECKS) + 1} ok, in ")
+    quiet = isingeq("device", "selftest", URL, "--quiet")
+    assert quiet.out.count("\n") == 1
+    record = json.loads(isingeq("device", "selftest", URL, "--json").out)
+    assert (record["passed"], record["uid"], len(record["steps"])) == (True, "0x2a", len(CHECKS))
+
+
+def test_a_failed_step_is_the_exit_code(isingeq):
+    ended = isingeq("device", "selftest", f"{URL}&faults=corrupt@COMMIT:2", "--json")
+    assert ended.code == 8
+    record = json.loads(ended.out)
+    assert not record["passed"]
+    assert [s["name"] for s in record["steps"] if s["outcome"] == "failed"] == ["couplings"]
+
+
+def test_no_device_is_one_line(isingeq):
+    for words in (["info"], ["selftest"], ["record", "x.txt"]):
+        ended = isingeq("device", words[0], "/dev/nowhere", *words[1:])
+        assert ended.code == 8
+        assert ended.err == "error: /dev/nowhere cannot be opened: No such file or directory\n"
+
+
+def test_a_device_in_use_is_named(isingeq):
+    with serve(target("ref-avr64", uid=42)[0]) as bridge:
+        board = open_board(bridge.url)
+        ended = isingeq("device", "info", bridge.url)
+        board.close()
+        assert ended.code == InUseError.exit_code == 8
+        assert "is in use by process" in ended.err
+        assert isingeq("device", "info", bridge.url).code == 0
+
+
+@pytest.mark.parametrize("reset", [[], ["--reset"]])
+def test_a_selftest_is_recorded_and_played_back(isingeq, tmp_path, reset):
+    ended = isingeq("device", "record", f"{URL}&baud=115200", "talk.txt", *reset)
+    assert ended.code == 0, ended.err
+    assert ended.out.endswith("the conversation is in talk.txt\n")
+    ended = isingeq("device", "replay", "talk.txt", "--json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["identical"] is True
+    steps = len(CHECKS) + len(reset)
+    assert f"identical: {steps} steps, " in ended.err
+    again = isingeq("device", "record", URL, "talk.txt")
+    assert (again.code, again.err) == (2, "error: talk.txt exists: name a new file for it\n")
+    text = (tmp_path / "talk.txt").read_text()
+    at = text.index("RUN #")
+    place = text.rindex(" > ", 0, at) + 60
+    digit = "1" if text[place] != "1" else "2"
+    (tmp_path / "other.txt").write_text(text[:place] + digit + text[place + 1 :])
+    ended = isingeq("device", "replay", "other.txt")
+    assert ended.code == 8
+    assert ended.err.startswith("error: other.txt, line ")
+    assert " was " not in ended.err
+    assert "the recording has" in ended.err
+
+
+def test_another_command_is_recorded_and_played_back(isingeq, tmp_path):
+    (tmp_path / "ring.txt").write_text("5 5\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n5 1 1\n")
+    solve = "solve ring.txt --reads 4 --seed {}"
+    ended = isingeq("device", "record", URL, "talk.txt", "--command", solve.format(3))
+    assert ended.code == 0, ended.err
+    assert "best energy -3" in ended.out
+    ended = isingeq("device", "replay", "talk.txt", "--command", solve.format(3))
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[-1] == "talk.txt: the host said the same"
+    ended = isingeq("device", "replay", "talk.txt", "--command", solve.format(4))
+    assert ended.code == 8
+    assert "error: talk.txt, line " in ended.err
+    ended = isingeq("device", "replay", "talk.txt")
+    assert ended.code == 2
+    assert "give that with --command" in ended.err
+    ended = isingeq("device", "record", URL, "new.txt", "--command", "solve nowhere.txt")
+    assert ended.code == 4

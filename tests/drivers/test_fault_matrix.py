@@ -1,0 +1,85 @@
+"""Everything a line and a board can do to a conversation: the outcome is that of a quiet day, or the right error.
+
+The rows are those of docs/devices.md; two hosts and a killed one are in `test_two_hosts`.
+"""
+
+import functools
+
+import numpy as np
+import pytest
+from boards import TARGETS, settled, url_of
+
+from drivers.errors import (
+    BaudError,
+    DeviceTimeoutError,
+    LinkLostError,
+    NotADeviceError,
+    VersionError,
+)
+
+SURVIVED = {
+    "bytes flipped": ("flip:0.001,seed:1", "check"),
+    "bytes dropped": ("drop:0.001,seed:2", "retries"),
+    "bytes inserted": ("insert:0.001,seed:3", "retries"),
+    "garbage burst": ("garbage@RUN", None),
+    "bootloader chatter": ("garbage@HELLO", None),
+    "partial frame, then silence": ("cut@LOAD_FIELDS", "retries"),
+    "lost reply to RUN": ("lose@RUN", "retries"),
+    "lost reply to COMMIT": ("lose@COMMIT", "retries"),
+    "lost rows": ("lose@ROWS", None),
+    "lost end": ("lose@ENDED", None),
+    "doubled reply": ("double@RUN", "strays"),
+    "late reply": ("delay@RUN", "retries"),
+    "late rows": ("delay@ROWS", None),
+    "reset while uploading": ("reset@LOAD_COUPLINGS", "resets"),
+    "reset during a run": ("reset@RUN", "resets"),
+    "reset before reading": ("reset@STREAM", "resets"),
+    "brown-out": ("corrupt@RUN", "corruptions"),
+    "stall during a run": ("stall@RUN", "retries"),
+    "stall while uploading": ("stall@LOAD_COUPLINGS", "retries"),
+    "unplugged and replugged while uploading": ("unplug@LOAD_COUPLINGS", "lost links"),
+    "unplugged and replugged during a run": ("unplug@RUN", "lost links"),
+    "receiver overrun": ("overrun@LOAD_COUPLINGS", "retries"),
+    "fewer rows than asked for": ("lose@ROWS:1,lose@ROWS:2,short@READ", None),
+}
+
+
+@functools.cache
+def quiet_day():
+    return settled(url_of("model"))[0]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("fault", SURVIVED)
+def test_is_survived(target, fault):
+    if fault == "brown-out" and target == "lm3s":
+        pytest.skip(
+            "memory of an emulated part cannot be reached from outside: model and native stand for it"
+        )
+    plan, counter = SURVIVED[fault]
+    states, link = settled(url_of(target, f"faults={plan}"))
+    assert np.array_equal(states, quiet_day())
+    if counter:
+        assert link[counter] > 0, link
+
+
+GIVEN_UP = {
+    "another version": ("version@HELLO:1", VersionError, "speaks versions"),
+    "baud mismatch": ("device_baud:9600", (DeviceTimeoutError, BaudError), "baud rate"),
+    "a loopback": ("echo@:1", NotADeviceError, "loopback"),
+    "stalled for ever": ("FOREVER-stall", DeviceTimeoutError, "no answer to|nothing answers"),
+    "unplugged for ever": ("FOREVER-unplug", LinkLostError, "unplugged"),
+}
+FOREVER = '[[incidents]]\nkind = "{kind}"\nopcode = "RUN"\nseconds = inf\n'
+
+
+@pytest.mark.parametrize("target", ["model", "native"])
+@pytest.mark.parametrize("fault", GIVEN_UP)
+def test_is_given_up_with_its_own_error(target, fault, tmp_path):
+    plan, error, said = GIVEN_UP[fault]
+    if plan.startswith("FOREVER"):
+        path = tmp_path / "plan.toml"
+        path.write_text(FOREVER.format(kind=plan.removeprefix("FOREVER-")))
+        plan = str(path)
+    with pytest.raises(error, match=said):
+        settled(url_of(target, f"faults={plan}", "timeout=2", "recovery=0.5"))
