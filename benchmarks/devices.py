@@ -1,0 +1,178 @@
+"""What a board behind a serial line gives: bytes, how busy the line is, samples per second, host time, four boards.
+
+python benchmarks/devices.py [--emulator]
+
+Equilibrium propagation on 64 spins, all pairs, one read, centred, 10 outputs nudged; every coupling is new in every
+batch. `model` is on a virtual clock: seconds are those of line and device as declared. `emulator` is lm3s in QEMU,
+seconds of the wall, least of several runs.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from contextlib import closing
+
+import numpy as np
+
+from isingeq.backend import SettleRequest
+from isingeq.couplings import Edges
+from isingeq.problem import Problem
+from isingeq.registry import open_backend
+from isingeq.terms import LinearNudge
+from isingeq.units import Layer, Spin
+
+SPINS, OUTPUTS, BAUD = 64, 10, 115_200
+PAIRS = np.triu_indices(SPINS, 1)
+
+
+class Batches:
+    """Batches of equilibrium propagation on one backend, and what they took."""
+
+    def __init__(self, backend, batch, *, new_couplings=True, seed=0):
+        self.backend, self.batch = backend, batch
+        self.new_couplings = new_couplings
+        self.rng = np.random.default_rng(seed)
+        self.edges = self.couplings()
+        self.number = 0
+
+    def couplings(self):
+        J = self.rng.integers(-127, 128, len(PAIRS[0])).astype(np.float32)
+        return Edges(SPINS, *PAIRS, J)
+
+    def step(self):
+        """Free and nudged phases of one batch; return both answers."""
+        b = self.batch
+        if self.new_couplings:
+            self.edges = self.couplings()
+        h = self.rng.integers(-120, 121, (b, SPINS)).astype(np.float32)
+        problem = Problem((Layer("s", SPINS, Spin()),), (self.edges,), h)
+        self.number += 2
+        free = self.backend.settle(SettleRequest(problem, seed=self.number))
+        force = np.zeros((2 * b, SPINS), np.float32)
+        force[:b, -OUTPUTS:] = self.rng.choice([-5, 5], (b, OUTPUTS))
+        force[b:] = -force[:b]
+        both = SettleRequest(
+            problem.with_fields(np.concatenate([h, h])),
+            (LinearNudge(force),),
+            seed=self.number + 1,
+            initial=np.concatenate([free.states] * 2),
+        )
+        return free, self.backend.settle(both)
+
+    @property
+    def values(self):
+        """Bytes of couplings, fields and spins that a batch needs: up and down."""
+        up = len(PAIRS[0]) * self.new_couplings + self.batch * (SPINS + 2 * OUTPUTS)
+        return up, 3 * self.batch * SPINS // 8
+
+
+def counted(answer):
+    """Bytes sent and received so far, over all boards."""
+    details = answer.provenance.details
+    links = [board["link"] for board in details.get("boards", [details])]
+    return np.array([sum(link[way] for link in links) for way in ("sent", "received")])
+
+
+def run(spec, batch, *, steps=4, **options):
+    """Bytes, seconds of line and device, of the wall and of the processor, per batch; the first is left out."""
+    with closing(open_backend(spec)) as backend:
+        batches = Batches(backend, batch, **options)
+        before = counted(batches.step()[1])
+        walls, cpu, line, device = [], [], [], []
+        for _ in range(steps):
+            started, used = time.perf_counter(), time.process_time()
+            answers = batches.step()
+            walls.append(time.perf_counter() - started)
+            cpu.append(time.process_time() - used)
+            line.append(sum(answer.timing.link_s for answer in answers))
+            device.append(sum(answer.timing.device_s for answer in answers))
+        up, down = (counted(answers[1]) - before) / steps
+    return {
+        "values": batches.values, "up": up, "down": down, "wall_s": min(walls), "cpu_s": min(cpu),
+        "line_s": min(line), "device_s": min(device),
+    }  # fmt: skip
+
+
+def modelled(batch, sweeps):
+    """A paced model: seconds of line and device, and of the line alone, as with a device that takes no time."""
+    found = run(f"model://ref-arm192?baud={BAUD}&sweeps={sweeps}", batch)
+    line = found["line_s"]
+    up, down = found["values"]
+    return {
+        "payload_up": up / found["up"],
+        "payload_down": down / found["down"],
+        "payload": (up + down) / (found["up"] + found["down"]),
+        "line_busy": 10 * found["up"] / BAUD / line,
+        "samples_per_s_of_line": batch / line,
+        "samples_per_s": batch / (line + found["device_s"]),
+    }
+
+
+def emulated(batch, sweeps):
+    """QEMU paced and unpaced: seconds of the wall."""
+    paced = run(f"emulator://lm3s?baud={BAUD}&sweeps={sweeps}", batch)
+    free = run(f"emulator://lm3s?sweeps={sweeps}", batch, steps=20)
+    return {
+        "line_busy": 10 * paced["up"] / BAUD / paced["wall_s"],
+        "payload": sum(paced["values"]) / (paced["up"] + paced["down"]),
+        "samples_per_s_paced": batch / paced["wall_s"],
+        "samples_per_s_unpaced": batch / free["wall_s"],
+    }
+
+
+def overhead(spec, batch, repeat=60):
+    """Milliseconds of this thread's processor per settle with the couplings at hand, median and least."""
+    with closing(open_backend(spec)) as backend:
+        batches, times = Batches(backend, batch, new_couplings=False), []
+        h = batches.rng.integers(-120, 121, (repeat, batch, SPINS)).astype(np.float32)
+        problem = Problem((Layer("s", SPINS, Spin()),), (batches.edges,), h[0].copy())
+        schedule = backend.suggest_schedule(problem)
+        for seed, fields in enumerate(h):
+            request = SettleRequest(problem.with_fields(fields), seed=seed, schedule=schedule)
+            started = time.thread_time()
+            backend.settle(request)
+            times.append(1e3 * (time.thread_time() - started))
+    return {"median_ms": float(np.median(times)), "least_ms": min(times)}
+
+
+def four(batch, sweeps, *, new_couplings):
+    """How much faster four boards are than one, seconds of line and device."""
+    options = f"?baud={BAUD}&sweeps={sweeps}"
+    one, many = (
+        run(f"{spec}{options}", batch, new_couplings=new_couplings, steps=2)
+        for spec in ("model://ref-arm192", "pool:model://ref-arm192*4")
+    )
+    return (one["line_s"] + one["device_s"]) / (many["line_s"] + many["device_s"])
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sweeps", type=int, default=20)
+    parser.add_argument("--emulator", action="store_true", help="lm3s too, in real time")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = {f"model, batch {b}": modelled(b, options.sweeps) for b in (32, 64)}
+    found["four boards over one"] = {
+        # 96 slots of 64 spins on a board: with more samples than that, one board alone loses its states as well.
+        "batch 96, couplings kept": four(96, options.sweeps, new_couplings=False),
+        "batch 96, all couplings new": four(96, options.sweeps, new_couplings=True),
+        "batch 384, all couplings new": four(384, options.sweeps, new_couplings=True),
+    }
+    if options.emulator and shutil.which("qemu-system-arm"):
+        found |= {f"lm3s, batch {b}": emulated(b, options.sweeps) for b in (32, 64)}
+        for batch in (1, 32):
+            spec = f"emulator://lm3s?sweeps={options.sweeps}"
+            found[f"host time of a settle of {batch} on lm3s"] = overhead(spec, batch)
+    if options.json:
+        print(json.dumps(found))
+        return
+    for title, figures in found.items():
+        print(title)
+        for key, value in figures.items():
+            print(f"  {key:30s} {value:.4g}")
+
+
+if __name__ == "__main__":
+    main()
