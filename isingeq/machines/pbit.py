@@ -13,9 +13,10 @@ Finite precision, as digital p-bits have it; B = `tanh_bits`, half = 2^(B−1), 
     r = (2 k + 1) / 2^R − 1,   k = 0 … 2^R − 1                  random number, in steps of 2 / 2^R, even about 0
     s = +1 where r < t, else −1
 
-I is a sum in whole numbers of couplings rounded to about 2^−21 of the largest, and β half / X is one float32. The table never holds ±1: at full
-scale a p-bit still turns against its input with probability 2^−B or so, and freezes only where R < B − 1. Annealers
-that cannot freeze end with some spins excited, and claim nothing. Bits of couplings belong to calibration, not here.
+I is a sum of couplings in whole steps, about 2^−21 of a spin's largest, and β half / X is one float32. The table
+never holds ±1: at full scale a p-bit still turns against its input with probability 2^−B or so, and freezes only
+where R < B − 1. Annealers that cannot freeze end with some spins excited, and claim nothing. Bits of couplings belong
+to calibration, not here.
 """
 
 import math
