@@ -11,10 +11,13 @@ magnitudes, halves away from zero: it is the same for both signs and needs no sh
 R is the next number of xorshift128 (Marsaglia, J. Stat. Softw. 8, issue 14 (2003), p. 5, "xor128"), which has four
 words x, y, z, w and no multiplication. Every read of every sample has its own, from its three numbers:
 
-    x = mix(seed + G)    y = mix(x + sample + G)    z = mix(y + read + G)    w = mix(z + G)        modulo 2^32
+    a = mix(seed + G)    b = mix(a + sample + G)    z = mix(b + read + G)    w = mix(z + G)        modulo 2^32
+    x = mix(a + w + G)   y = mix(b + z + G)
 
-where mix is a bijection, so that no two reads share a stream. A random start takes one number per unit, +1 where its
-highest bit is set. Every unit takes one number per sweep, clamped or not: clamping leaves the others' noise as it is.
+where mix is a bijection, so that no two reads share a stream. The second line is there because xorshift is linear: from
+a and b, which all reads of a sample share, the first two numbers of every read would differ by the same bits. A random
+start takes one number per unit, +1 where its highest bit is set. Every unit takes one number per sweep, clamped or not:
+clamping leaves the others' noise as it is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -103,10 +106,11 @@ def stream(seed: int, sample: int, read: int) -> Iterator[int]:
         CapabilityError: one of the three does not fit 32 bits.
     """
     within("seed, sample or read", (seed, sample, read), 0, WORD)
-    x = mix(seed + GOLDEN)
-    y = mix(x + sample + GOLDEN)
-    z = mix(y + read + GOLDEN)
-    return _xorshift(x, y, z, mix(z + GOLDEN))
+    a = mix(seed + GOLDEN)
+    b = mix(a + sample + GOLDEN)
+    z = mix(b + read + GOLDEN)
+    w = mix(z + GOLDEN)
+    return _xorshift(mix(a + w + GOLDEN), mix(b + z + GOLDEN), z, w)
 
 
 def mix(x: int) -> int:

@@ -153,6 +153,8 @@ def _stir_plain(words, seed, sample, read):  # type: ignore[no-untyped-def]
     words[1] = _mix(words[0] + sample + golden)
     words[2] = _mix(words[1] + read + golden)
     words[3] = _mix(words[2] + golden)
+    words[0] = _mix(words[0] + words[3] + golden)
+    words[1] = _mix(words[1] + words[2] + golden)
 
 
 stir = njit(nogil=True, cache=True)(_stir_plain)

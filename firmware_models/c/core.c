@@ -120,6 +120,9 @@ core_status core_begin(core *c, const core_task *task) {
     c->random[1] = mix(c->random[0] + task->sample + GOLDEN);
     c->random[2] = mix(c->random[1] + task->read + GOLDEN);
     c->random[3] = mix(c->random[2] + GOLDEN);
+    /* Else the first two numbers of all reads of a sample would differ by the same bits. */
+    c->random[0] = mix(c->random[0] + c->random[3] + GOLDEN);
+    c->random[1] = mix(c->random[1] + c->random[2] + GOLDEN);
     for (uint16_t i = 0; i < c->num_units; i++) {
         if (task->start == CORE_START_RANDOM) c->spins[i] = next_random(c->random) >> 31 ? 1 : -1;
         if (c->clamps[i]) c->spins[i] = c->clamps[i];
