@@ -45,15 +45,12 @@ from drivers.wire.packing import (
     unpack_spins,
     value_bytes,
 )
-from drivers.wire.replies import Condition
 from drivers.wire.requests import (
     Begin,
     Commit,
     LoadClamps,
     LoadLegs,
-    Nothing,
     Run,
-    Stream,
 )
 from isingeq.errors import DeviceError
 
@@ -67,6 +64,7 @@ class _Held:
     """Shadow of a board: None where it is not known."""
 
     couplings: Ints
+    digest: int
     fields: Ints
     starts: Ints | None = None
     clamps: bytes | None = None
@@ -195,32 +193,26 @@ class Board:
                 asked += load_states(job.starts, most=session.link.best_payload)
             now.starts = job.starts.copy()
         self._run = self._run % 0xFFFFFFFF + 1
+        flags = RunFlag.ANNOUNCE | RunFlag.STREAM * session.descriptor.features.stream
         run = Run(
             self._run, job.seed, job.sample, 0, k, job.reads, 0, start,
-            RunFlag.ANNOUNCE, 0, len(job.legs), job.shift,
+            flags, 0, len(job.legs), job.shift,
         )  # fmt: skip
         asked.append((Opcode.RUN, run))
-        # What fits into one frame is read when it is there: as events it would come in many small ones.
-        streams = session.descriptor.features.stream and (
-            k * job.reads * packed_bytes(n) > session.link.best_payload - 15
-        )
-        if streams:
-            asked.append((Opcode.STREAM, Stream(self._run, 0, k * job.reads)))
         try:
-            replies = session.ask_all(asked)
+            *_, accepted = session.ask_all(asked)
         except RefusedError as error:
             if error.status is Status.BAD_DIGEST:
                 raise CorruptError(f"{session.name} did not get the couplings whole") from error
             raise
-        accepted = next(reply for ask, reply in zip(asked, replies, strict=True) if ask[1] is run)
         try:
-            rows_of_run = Collection(session, run, packed_bytes(n), accepted, streams)
-            packed = rows_of_run.collect()
+            packed, digest = Collection(session, run, packed_bytes(n), accepted).collect()
         except RefusedError as error:
             if error.status in _RUN_GONE:
                 raise CorruptError(f"{session.name} lost a run: {error}") from error
             raise
-        self._check(now.couplings, n, rows_of_run.condition)
+        if digest != now.digest:
+            raise CorruptError(f"the couplings in {session.name} are no longer those loaded")
         self.device_s += accepted.estimate_us * 1e-6
         rows = unpack_spins(packed, n).reshape(k, job.reads, n)
         now.ends = rows[:, -1]
@@ -240,8 +232,10 @@ class Board:
             asked += load_couplings(before, job.couplings, width=width, most=most)
             digest = couplings_digest(n, pack_values(job.couplings, width))
             asked.append((Opcode.COMMIT, Commit(digest)))
+        else:
+            digest = held.digest
         if held is None:
-            held = _Held(job.couplings, np.zeros((0, n), job.fields.dtype))
+            held = _Held(job.couplings, digest, np.zeros((0, n), job.fields.dtype))
         asked += _changed_fields(held.fields, job.fields, most)
         clamps = bytes(packed_bytes(n))
         if job.clamps is not None:
@@ -258,19 +252,12 @@ class Board:
         return asked, replace(
             held,
             couplings=job.couplings.copy(),
+            digest=digest,
             fields=fields,
             clamps=clamps,
             legs=legs,
             ends=None if began else held.ends,
         )
-
-    def _check(self, couplings: Ints, n: int, condition: Condition | None) -> None:
-        """Compare what the board holds after a run with what it was told: memory rots."""
-        width = value_bytes(self.session.descriptor.coupling.bits)
-        if condition is None:
-            condition = self.session.ask(Opcode.STATUS, Nothing())
-        if condition.digest != couplings_digest(n, pack_values(couplings, width)):
-            raise CorruptError(f"the couplings in {self.session.name} are no longer those loaded")
 
 
 _RUN_GONE = (Status.UNKNOWN_RUN, Status.ABORTED, Status.NOT_READY)

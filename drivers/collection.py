@@ -11,8 +11,8 @@ from drivers.link import BITS_PER_BYTE
 from drivers.session import Ask, Session
 from drivers.wire.constants import Opcode, RunState
 from drivers.wire.crc import crc32
-from drivers.wire.replies import Accepted, Condition, Progress, Rows
-from drivers.wire.requests import Nothing, Read, Run, RunId
+from drivers.wire.replies import Accepted, Progress, Rows
+from drivers.wire.requests import Read, Run, RunId
 
 _SLACK_S = 0.02
 """Added to what device and line are known to need."""
@@ -27,21 +27,23 @@ class Collection:
         run: the request that started it.
         width: bytes of a row.
         accepted: its reply.
-        streams: rows come by themselves.
-        digest: of all rows, once the device has told it.
-        condition: of the device after the run, where it was asked along with rows.
+        ended: what the device said of its end.
     """
 
     session: Session
     run: Run
     width: int
     accepted: Accepted
-    streams: bool
-    digest: int | None = None
-    condition: Condition | None = None
+    ended: Progress | None = None
 
-    def collect(self) -> bytes:
-        """Return all packed rows, checked against the digest that the device made of them."""
+    def collect(self) -> tuple[bytes, int]:
+        """Return all packed rows, and the digest of the couplings that they were made with.
+
+        Raises:
+            CorruptError: the rows are not what their digest says, or the device ended the run by itself.
+            DeviceTimeoutError: it still runs long after it should.
+            RefusedError: it has lost the run.
+        """
         session = self.session
         num_rows = self.run.num_slots * self.run.reads
         rows = np.zeros((num_rows, self.width), np.uint8)
@@ -52,25 +54,22 @@ class Collection:
         pause = _SLACK_S + line
         until = now() + estimate + pause
         deadline = now() + session.timeout + 4 * (estimate + line)
-        while not (there.all() and self.digest is not None):
-            heard = session.wait(until)
-            for event in heard:
+        while self.ended is None:
+            for event in session.wait(until):
                 self._take(event, rows, there)
-            if self.digest is None and now() >= until:
+            if self.ended is None and now() >= until:
                 self._poll(deadline)
                 pause *= 2
                 until = now() + pause
-            if self.digest is None and there.all():
+            elif self.ended is None and there.all():
                 until = min(until, now() + _SLACK_S)
-            if self.digest is not None and not there.all():
-                if heard and self.streams:
-                    until = now() + pause  # the others may be right behind
-                else:
-                    self._fetch(rows, there)
+        # Rows go ahead of the end: those that are not here are lost.
+        while not there.all():
+            self._fetch(rows, there)
         data = rows.tobytes()
-        if crc32(data) != self.digest:
+        if crc32(data) != self.ended.digest:
             raise CorruptError(f"rows from {session.name} are not what their digest says")
-        return data
+        return data, self.ended.couplings
 
     def _take(self, event: Any, rows: NDArray[np.uint8], there: NDArray[np.bool_]) -> None:
         if getattr(event, "run", None) != self.run.run or event.boot != self.accepted.boot:
@@ -82,11 +81,11 @@ class Collection:
                 rows[event.row : last] = part.reshape(event.num_rows, self.width)
                 there[event.row : last] = True
         elif isinstance(event, Progress):
-            self._ended(event)
+            self._end(event)
 
-    def _ended(self, progress: Progress) -> None:
+    def _end(self, progress: Progress) -> None:
         if progress.state is RunState.COMPLETE:
-            self.digest = progress.digest
+            self.ended = progress
         elif progress.state in (RunState.STOPPED, RunState.FAILED):
             raise CorruptError(
                 f"{self.session.name} ended a run by itself after {progress.rows_ready} rows"
@@ -94,8 +93,8 @@ class Collection:
 
     def _poll(self, deadline: float) -> None:
         progress = self.session.ask(Opcode.POLL, RunId(self.run.run))
-        self._ended(progress)
-        if self.digest is None and self.session.transport.now() > deadline:
+        self._end(progress)
+        if self.ended is None and self.session.transport.now() > deadline:
             raise DeviceTimeoutError(
                 f"{self.session.name} still runs after {self.session.timeout:g} s more than it "
                 f"declared: {progress.rows_ready} rows are ready"
@@ -111,9 +110,5 @@ class Collection:
             first, last = int(missing[0]), int(missing[count - 1]) + 1
             asked.append((Opcode.READ, Read(self.run.run, first, last - first)))
             missing = missing[count:]
-        asked.append((Opcode.STATUS, Nothing()))
-        *replies, self.condition = self.session.ask_all(
-            asked, reply_bytes=15 + per_frame * self.width
-        )
-        for reply in replies:
+        for reply in self.session.ask_all(asked, reply_bytes=15 + per_frame * self.width):
             self._take(reply, rows, there)

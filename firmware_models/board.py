@@ -44,6 +44,9 @@ TAKEN: Mapping[int, frozenset[State]] = {
 }
 """States in which a request is taken; in all where it is not listed. READBACK and DIGEST of legs always are."""
 
+LEAST_BYTES = 128
+"""Rows of a stream wait until they come to this, or there are no more to come."""
+
 ROWS_HEAD = layout_of(Rows).size
 
 
@@ -118,6 +121,7 @@ class Board:
             return 0.0
         run.finish()
         if run.rows_ready == run.rows:
+            run.couplings_digest = self.memory.digest
             self._end(RunState.COMPLETE)
             return 0.0
         sweeps = run.work(self.memory, self._array, now)
@@ -153,8 +157,11 @@ class Board:
         found = []
         row, end = run.stream
         each = (most - ROWS_HEAD) // run.width
-        while each and row < min(end, run.rows_ready):
-            count = min(each, min(end, run.rows_ready) - row)
+        ready = min(end, run.rows_ready)
+        if run.under_way and (ready - row) * run.width < LEAST_BYTES and ready < end:
+            ready = row
+        while each and row < ready:
+            count = min(each, ready - row)
             found.append(Notice(Event.ROWS, pack(self.rows(run, row, count)), row + count < end))
             row += count
         run.stream = row, end
@@ -173,7 +180,8 @@ class Board:
 
     def progress(self, run: Run) -> Progress:
         """Return how far a run has come as a message."""
-        return Progress(self.boot, run.number, run.state, run.rows_ready, run.digest)
+        couplings = run.couplings_digest
+        return Progress(self.boot, run.number, run.state, run.rows_ready, run.digest, couplings)
 
     def _end(self, how: RunState) -> None:
         assert self.run is not None

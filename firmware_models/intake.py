@@ -99,5 +99,7 @@ def capable(request: Request, descriptor: Descriptor, needed_sums: int) -> bool:
         start, flags = numbers[7], numbers[8]
         if start in (Start.LAST, Start.GIVEN) and not descriptor.schedule.reverse:
             return False
+        if flags & RunFlag.STREAM and not descriptor.features.stream:
+            return False
         return not flags & RunFlag.CORRELATE or 0 < sums >= needed_sums
     return True

@@ -66,6 +66,8 @@ def run(board: Board, request: Request) -> bytes:
         shift=shift,
         estimate_us=min(WORD, sweeps * memory.num_spins * sweep_ns // 1000),
     )
+    if flags & RunFlag.STREAM:
+        started.stream = 0, started.rows
     board.start(started)
     return pack(Accepted(board.boot, number, started.estimate_us))
 
@@ -82,7 +84,7 @@ def _check_ranges(board: Board, request: Request) -> None:
         "reads": 1 <= reads <= board.descriptor.limits.reads and num_slots * reads <= rows,
         "thin": thin <= schedule.most_sweeps,
         "start": start in set(Start),
-        "flags": not flags & ~(RunFlag.CORRELATE | RunFlag.ANNOUNCE),
+        "flags": not flags & ~(RunFlag.CORRELATE | RunFlag.ANNOUNCE | RunFlag.STREAM),
         "leg": leg + num_legs <= len(memory.legs) and (legs["sweeps"] > 0).all(),
         "num_legs": num_legs > 0,
         "shift": shift <= schedule.most_shift,

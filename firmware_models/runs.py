@@ -113,6 +113,7 @@ class Run:
         state: where it stands.
         packed: rows ready.
         digest: CRC-32 of them.
+        couplings_digest: that of the couplings after the last row; 0 before.
         last: spins after the last read, of a slot that is not done yet.
         stream: number of the next row to be sent as an event, and of that where sending ends.
         coming: rows being worked on, which nobody sees before their time is over.
@@ -136,6 +137,7 @@ class Run:
     state: RunState = RunState.PENDING
     packed: bytearray = field(default_factory=bytearray)
     digest: int = 0
+    couplings_digest: int = 0
     last: NDArray[np.int8] | None = None
     stream: tuple[int, int] = (0, 0)
     coming: bytes = b""

@@ -199,6 +199,8 @@ class RunFlag(IntEnum):
     """sum spins and products over the rows"""
     ANNOUNCE = 2
     """send ENDED"""
+    STREAM = 4
+    """send all rows as events, as if STREAM had asked for them"""
 
 
 class Memory(IntEnum):

@@ -48,7 +48,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Since the last reset, each stopping at its largest value."""
+    """Since the last reset, `resets` since power came on; each stops at its largest value."""
 
     boot: U32
     frames: U32
@@ -95,13 +95,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come; `digest` over the packed bytes of the rows ready."""
+    """How far a run has come; `digest` over the packed bytes of the rows ready.
+
+    `couplings` is their digest as of COMMIT, computed from memory after the last row; 0 while that is not there.
+    """
 
     boot: U32
     run: U32
     state: Annotated[RunState, "B"]
     rows_ready: U32
     digest: U32
+    couplings: U32
 
 
 @dataclass(frozen=True, slots=True)

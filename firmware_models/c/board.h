@@ -32,6 +32,7 @@ typedef struct {
 typedef struct {
     uint32_t id, seed, sample, estimate_us;
     uint32_t digest;       /* of the rows ready */
+    uint32_t couplings_digest; /* after the last row; 0 before */
     uint32_t stream_from;  /* next row to be sent as an event */
     uint32_t stream_to;    /* where sending ends */
     uint16_t rows, ready;  /* of all, so far */

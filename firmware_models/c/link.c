@@ -46,6 +46,8 @@ static uint8_t finish(link_t *l, uint16_t stuffed, frame *f) {
     }
     f->opcode = l->in[1];
     if (l->in[0] >> 4 != IQP_VERSION) return dropped(l);
+    /* Zeros take no room once stuffed: a frame may be too long although its bytes were not too many. */
+    if (size + (f->strong ? 4U : 2U) > PROFILE_FRAME) return dropped(l);
     if (!f->strong && (l->strong || needs_crc32(f->opcode, size))) return dropped(l);
     f->session = get16(l->in + 2);
     f->sequence = get16(l->in + 4);

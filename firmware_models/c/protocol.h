@@ -107,6 +107,7 @@
 /* RunFlag: Bits of RUN. */
 #define IQP_RUN_FLAG_CORRELATE 1u /* sum spins and products over the rows */
 #define IQP_RUN_FLAG_ANNOUNCE 2u /* send ENDED */
+#define IQP_RUN_FLAG_STREAM 4u /* send all rows as events, as if STREAM had asked for them */
 
 /* Memory: What READBACK and DIGEST look at. */
 #define IQP_MEMORY_COUPLINGS 0u /* in canonical order of edges */
@@ -285,7 +286,8 @@
 #define IQP_AT_REPLY_POLL_STATE 8u
 #define IQP_AT_REPLY_POLL_ROWS_READY 9u
 #define IQP_AT_REPLY_POLL_DIGEST 13u
-#define IQP_BYTES_REPLY_POLL 17u
+#define IQP_AT_REPLY_POLL_COUPLINGS 17u
+#define IQP_BYTES_REPLY_POLL 21u
 #define IQP_AT_REPLY_READ_BOOT 0u
 #define IQP_AT_REPLY_READ_RUN 4u
 #define IQP_AT_REPLY_READ_ROW 8u
@@ -314,7 +316,8 @@
 #define IQP_AT_EVENT_ENDED_STATE 8u
 #define IQP_AT_EVENT_ENDED_ROWS_READY 9u
 #define IQP_AT_EVENT_ENDED_DIGEST 13u
-#define IQP_BYTES_EVENT_ENDED 17u
+#define IQP_AT_EVENT_ENDED_COUPLINGS 17u
+#define IQP_BYTES_EVENT_ENDED 21u
 #define IQP_AT_EVENT_FAULT_BOOT 0u
 #define IQP_AT_EVENT_FAULT_FAULTS 4u
 #define IQP_BYTES_EVENT_FAULT 5u

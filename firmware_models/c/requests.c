@@ -79,7 +79,9 @@ static uint8_t is_offered(uint8_t opcode, const uint8_t *p) {
     case IQP_OPCODE_STREAM: return PROFILE_STREAM;
     case IQP_OPCODE_SHUTDOWN: return PROFILE_SHUTDOWN;
     case IQP_OPCODE_CORRELATE: return 0;
-    case IQP_OPCODE_RUN: return !(p[IQP_AT_RUN_FLAGS] & IQP_RUN_FLAG_CORRELATE);
+    case IQP_OPCODE_RUN:
+        return !(p[IQP_AT_RUN_FLAGS] & IQP_RUN_FLAG_CORRELATE) &&
+               (PROFILE_STREAM || !(p[IQP_AT_RUN_FLAGS] & IQP_RUN_FLAG_STREAM));
     default: return 1;
     }
 }

@@ -2,6 +2,8 @@
 #include "crc.h"
 #include "parts.h"
 
+#define LEAST_BYTES 128U
+
 uint8_t run_touches(const board *b, uint32_t first, uint32_t last) {
     const board_run *r = &b->run;
     return b->state == IQP_STATE_RUNNING && first < (uint32_t)r->slot + r->num_slots && last >= r->slot;
@@ -55,7 +57,8 @@ static uint8_t check_ranges(board *b, const board_run *r) {
         return out_of_range(b, IQP_AT_RUN_READS);
     if (thin > PROFILE_MOST_SWEEPS) return out_of_range(b, IQP_AT_RUN_THIN);
     if (r->start > IQP_START_GIVEN) return out_of_range(b, IQP_AT_RUN_START);
-    if (r->flags & ~(IQP_RUN_FLAG_CORRELATE | IQP_RUN_FLAG_ANNOUNCE)) return out_of_range(b, IQP_AT_RUN_FLAGS);
+    if (r->flags & ~(IQP_RUN_FLAG_CORRELATE | IQP_RUN_FLAG_ANNOUNCE | IQP_RUN_FLAG_STREAM))
+        return out_of_range(b, IQP_AT_RUN_FLAGS);
     if (!legs_are_loaded(b, r->leg, r->num_legs)) return out_of_range(b, IQP_AT_RUN_LEG);
     if (r->num_legs == 0) return out_of_range(b, IQP_AT_RUN_NUM_LEGS);
     if (r->shift > PROFILE_MOST_SHIFT) return out_of_range(b, IQP_AT_RUN_SHIFT);
@@ -99,6 +102,7 @@ uint8_t run_start(board *b, const uint8_t *p) {
         }
         r.rows = (uint16_t)(r.num_slots * r.reads);
         r.estimate_us = estimate_us(b, &r);
+        if (r.flags & IQP_RUN_FLAG_STREAM) r.stream_to = r.rows;
         b->run = r;
         b->state = IQP_STATE_RUNNING;
     }
@@ -157,7 +161,10 @@ uint8_t board_work(board *b) {
     if (!b->run.reading) begin_read(b);
     if (!core_sweep(&b->core)) {
         end_read(b);
-        if (b->run.ready == b->run.rows) run_end(b, IQP_RUN_STATE_COMPLETE);
+        if (b->run.ready == b->run.rows) {
+            b->run.couplings_digest = couplings_digest(b);
+            run_end(b, IQP_RUN_STATE_COMPLETE);
+        }
         run_tell(b);
     }
     return 1;
@@ -183,6 +190,7 @@ void run_put_progress(board *b) {
     link_put8(&b->link, b->run.state);
     link_put32(&b->link, b->run.ready);
     link_put32(&b->link, b->run.digest);
+    link_put32(&b->link, b->run.couplings_digest);
 }
 
 uint8_t run_poll(board *b, const uint8_t *p) {
@@ -241,6 +249,8 @@ void run_tell(board *b) {
     r->end_untold = 0;
     if (!b->tells || r->id == 0) return;
     uint32_t to = r->stream_to < r->ready ? r->stream_to : r->ready;
+    /* A few rows are not worth a frame. */
+    if (b->state == IQP_STATE_RUNNING && to < r->stream_to && (to - r->stream_from) * packed_bytes(b) < LEAST_BYTES) return;
     uint16_t most = (uint16_t)((PROFILE_FRAME - LINK_HEADER - 4U - IQP_BYTES_EVENT_ROWS) / packed_bytes(b));
     while (r->stream_from < to) {
         uint16_t count = to - r->stream_from > most ? most : (uint16_t)(to - r->stream_from);

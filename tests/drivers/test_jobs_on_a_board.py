@@ -73,7 +73,7 @@ def test_a_job_comes_back_as_the_core_says():
     spins, asked = Bench().settle(sample=40)
     assert np.array_equal(spins, expected(sample=40))
     assert asked[0] is Opcode.BEGIN
-    assert asked[-1] is Opcode.STATUS
+    assert asked[-1] is Opcode.RUN
 
 
 def test_the_same_job_again_sends_nothing_but_the_run():
@@ -81,7 +81,7 @@ def test_the_same_job_again_sends_nothing_but_the_run():
     first, _ = bench.settle()
     again, asked = bench.settle()
     assert np.array_equal(first, again)
-    assert asked == [Opcode.RUN, Opcode.READ, Opcode.STATUS]
+    assert asked == [Opcode.RUN]
 
 
 def test_couplings_travel_only_where_they_changed():

@@ -71,8 +71,8 @@ GOLDEN = [
         "05 00 00 00 04 03 02 01 60 00 00 00 00 00 20 00 01 00 00 00 02 03 02 00 01 00 07",
     ),
     (
-        replies.Progress(7, 5, RunState.STOPPED, 12, 0xFF),
-        "07 00 00 00 05 00 00 00 03 0c 00 00 00 ff 00 00 00",
+        replies.Progress(7, 5, RunState.STOPPED, 12, 0xFF, 0xABCDEF),
+        "07 00 00 00 05 00 00 00 03 0c 00 00 00 ff 00 00 00 ef cd ab 00",
     ),
     (requests.Read(5, 0x10000, 8), "05 00 00 00 00 00 01 00 08 00"),
     (

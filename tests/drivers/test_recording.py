@@ -170,7 +170,7 @@ def test_a_closed_line_is_closed(file):
 
 def test_a_recording_of_a_real_board_is_no_board(file):
     with attached(uid=7) as bridge:
-        recorded(file, bridge.url)
+        recorded(file, bridge.url, kind="real")
         with closing(open_board(bridge.url)), closing(open_board(f"replay://{file}")) as replay:
             assert replay.session.transport.kind == "simulated"
     assert read_recording(file)[0]["kind"] == "real"

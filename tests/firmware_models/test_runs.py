@@ -11,7 +11,7 @@ from drivers.wire.constants import Event, Flag, Memory, Opcode, RunFlag, RunStat
 from drivers.wire.crc import crc32
 from drivers.wire.packing import pack_legs, pack_spins, pack_values, unpack_spins
 from drivers.wire.replies import Progress, Rows
-from firmware_models import core, runs
+from firmware_models import board, core, runs
 from firmware_models.memory import LEG
 from firmware_models.programme import ADDRESSES, SPAN, Leg, Programme
 from firmware_models.server import Server
@@ -198,7 +198,7 @@ def test_poll_follows_a_run(monkeypatch):
     monkeypatch.setattr(runs, "MOST_SLOTS", 1)
     host = Host().ready()
     host.start(run=5)
-    assert host.ask(Opcode.POLL, ask.RunId(5)) == Progress(7, 5, RunState.PENDING, 0, 0)
+    assert host.ask(Opcode.POLL, ask.RunId(5)) == Progress(7, 5, RunState.PENDING, 0, 0, 0)
     host.server.work(0.0)
     begun = host.ask(Opcode.POLL, ask.RunId(5))
     assert (begun.state, begun.rows_ready) == (RunState.ACTIVE, 0), "its time is not over yet"
@@ -212,6 +212,7 @@ def test_poll_follows_a_run(monkeypatch):
     done = host.ask(Opcode.POLL, ask.RunId(5))
     assert (done.state, done.rows_ready) == (RunState.COMPLETE, 6)
     assert done.digest == crc32(pack_spins(host.rows(6)))
+    assert (some.couplings, done.couplings) == (0, host.ask(Opcode.STATUS).digest)
 
 
 def test_abort_ends_a_run_and_leaves_its_rows(monkeypatch):
@@ -261,6 +262,7 @@ def streamed(host):
 
 def test_rows_are_streamed_as_they_become_ready(monkeypatch):
     monkeypatch.setattr(runs, "MOST_SLOTS", 1)
+    monkeypatch.setattr(board, "LEAST_BYTES", 15)
     host = stream_host()
     host.start(run=5, reads=20, flags=RunFlag.ANNOUNCE)
     host.ask(Opcode.STREAM, ask.Stream(5, 3, 1000))
@@ -272,6 +274,25 @@ def test_rows_are_streamed_as_they_become_ready(monkeypatch):
     assert more == [True, True, False, False]
     assert isinstance(messages[-1], Progress)
     assert messages[-1] == host.ask(Opcode.POLL, ask.RunId(5))
+
+
+def test_a_run_may_stream_all_its_rows_from_the_start():
+    host = stream_host()
+    host.start(run=5, reads=2, flags=RunFlag.STREAM)
+    host.finish()
+    rows, more, _ = streamed(host)
+    assert list(rows) == list(range(6))
+    assert more == [False]
+
+
+def test_a_few_rows_wait_for_more_or_for_the_end(monkeypatch):
+    monkeypatch.setattr(runs, "MOST_SLOTS", 1)
+    host = stream_host()
+    host.start(run=5, reads=40, flags=RunFlag.STREAM)
+    host.finish()
+    _, more, messages = streamed(host)
+    assert [message.num_rows for message in messages] == [44, 44, 32]
+    assert more == [True, True, False]
 
 
 def test_frames_of_a_stream_are_full_and_credit_ends_it():
@@ -343,7 +364,7 @@ def test_a_whole_board_is_the_definition_too():
         assert tuple(rows[k, 0]) == core.run(programme, seed=SEED, sample=SAMPLE + k).spins
 
 
-@pytest.mark.parametrize("thin", [0, 12])
+@pytest.mark.parametrize("thin", [0, 1, 12])
 def test_rows_follow_boltzmann_at_the_beta_that_the_descriptor_tells(thin):
     """Means and products of every pair, each within 5 standard errors; several temperatures in one run."""
     n, gain, shift = 8, 36, 1
