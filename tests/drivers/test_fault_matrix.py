@@ -1,6 +1,6 @@
 """Everything a line and a board can do to a conversation: the outcome is that of a quiet day, or the right error.
 
-The rows are those of docs/devices.md; two hosts and a killed one are in `test_two_hosts`.
+The rows are those of docs/devices.md; two hosts and a killed one are in `test_lock`.
 """
 
 import functools
