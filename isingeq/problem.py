@@ -13,7 +13,7 @@ from itertools import accumulate, groupby, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from isingeq.couplings import Coupling
+from isingeq.couplings import Cosine, Coupling, Dense, Edges, Injection
 from isingeq.couplings.kind import is_finite
 from isingeq.errors import ProblemError
 from isingeq.units import Layer
@@ -32,7 +32,7 @@ class Problem:
         offset: constant added to every energy.
 
     Raises:
-        ProblemError: shapes that disagree, or a field that is not finite.
+        ProblemError: shapes that disagree, a coupling to units that are not there, or a field that is not finite.
     """
 
     layers: tuple[Layer, ...]
@@ -58,6 +58,8 @@ class Problem:
             raise ProblemError(
                 f"{', '.join(sorted(odd))} couplings do not fit these units: phases, and they alone, take Cosine(...)"
             )
+        for coupling in self.couplings:
+            _check_ends(coupling, self.n)
         if not is_finite(self.fields):
             raise ProblemError("a field is NaN or infinite: check inputs, biases and learning rate")
         self.fields.flags.writeable = False
@@ -150,7 +152,7 @@ class Problem:
     def check_states(
         self, what: str, states: Floats, mask: NDArray[np.bool_] | None = None
     ) -> None:
-        """Refuse states (..., n) that are NaN or beyond their walls by more than a rounding of float32.
+        """Refuse states (..., n) that are not finite, or beyond their walls by more than a rounding of float32.
 
         Args:
             what: they are, for the message.
@@ -158,19 +160,24 @@ class Problem:
             mask: units (n,) to look at, None for all.
 
         Raises:
-            ProblemError: a state is NaN or outside.
+            ProblemError: a state is NaN, infinite or outside.
         """
         slack = 1e-6
         for (low, high), (first, last) in self._walls:
             part = states.reshape(-1, self.n)[:, first:last]
             if mask is not None:
                 part = part[:, mask[first:last]]
-            if part.size and not (
-                low - slack * (1 + abs(low)) <= part.min()
-                and part.max() <= high + slack * (1 + abs(high))
+            if not part.size:
+                continue
+            lowest, highest = part.min(), part.max()
+            if not (
+                low - slack * (1 + abs(low)) <= lowest
+                and highest <= high + slack * (1 + abs(high))
+                and np.isfinite(lowest)
+                and np.isfinite(highest)
             ):
                 raise ProblemError(
-                    f"{what} of units {first} to {last - 1} are NaN or outside [{low:g}, {high:g}]: "
+                    f"{what} of units {first} to {last - 1} are NaN, infinite or outside [{low:g}, {high:g}]: "
                     "bring them inside first"
                 )
 
@@ -191,6 +198,24 @@ class Problem:
     def with_fields(self, fields: Floats) -> "Problem":
         """Return the same units and couplings under other fields, of the same shape but for b."""
         return Problem(self.layers, self.couplings, fields, self.offset)
+
+
+def _check_ends(coupling: Coupling, n: int) -> None:
+    """Refuse a coupling of a kind known here that does not fit n units."""
+    inner = coupling.of if isinstance(coupling, Cosine) else coupling
+    made_for = inner.n if isinstance(inner, Edges) else n
+    if isinstance(inner, Injection):
+        made_for = inner.K.size
+    if made_for != n:
+        raise ProblemError(
+            f"{coupling.kind} couplings are made for {made_for} units, the layers of the problem have {n}"
+        )
+    if isinstance(inner, Dense):
+        for first, last in (inner.a, inner.b):
+            if not 0 <= first <= last <= n:
+                raise ProblemError(
+                    f"{coupling.kind} couplings end at units {first} to {last - 1}, the problem has units 0 to {n - 1}"
+                )
 
 
 @dataclass(frozen=True, eq=False)

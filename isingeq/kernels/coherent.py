@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from isingeq.kernels.gaussian import normal_row
 from isingeq.kernels.lanes import LANES, Vectors
-from isingeq.kernels.replicas import NARROW, ROWS, WIDE, Bonds, energies, fields
+from isingeq.kernels.replicas import MIDDLE, NARROW, ROWS, WIDE, Bonds, energies, fields
 
 Floats = NDArray[np.floating]
 Reals = NDArray[np.float64]
@@ -256,12 +256,17 @@ def _drive(vectors: int) -> Any:
     return drive
 
 
-_wide, _narrow = _drive(WIDE), _drive(NARROW)
+_wide, _middle, _narrow = _drive(WIDE), _drive(MIDDLE), _drive(NARROW)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
 def _drive_wide(seen, new, tile, bonds, course, found):  # type: ignore[no-untyped-def]
     return _wide(seen, new, tile, bonds, course, found)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
+def _drive_middle(seen, new, tile, bonds, course, found):  # type: ignore[no-untyped-def]
+    return _middle(seen, new, tile, bonds, course, found)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
@@ -272,7 +277,7 @@ def _drive_narrow(seen, new, tile, bonds, course, found):  # type: ignore[no-unt
 def drive(
     seen: Floats, new: Floats, tile: Tile, bonds: Bonds, course: Course, found: Found
 ) -> Floats:
-    """Run a tile of WIDE or NARROW vectors through its course; what is not run is not compiled.
+    """Run a tile of WIDE, MIDDLE or NARROW vectors through its course; what is not run is not compiled.
 
     Args:
         seen: amplitudes as first fed back (rows of lanes), overwritten.
@@ -285,5 +290,5 @@ def drive(
     Returns:
         The amplitudes last fed back, one of the first two arrays.
     """
-    chosen = _drive_wide if tile.keys.size == WIDE * LANES else _drive_narrow
-    return chosen(seen, new, tile, bonds, course, found)
+    chosen = {WIDE: _drive_wide, MIDDLE: _drive_middle, NARROW: _drive_narrow}
+    return chosen[tile.keys.size // LANES](seen, new, tile, bonds, course, found)

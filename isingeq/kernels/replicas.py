@@ -18,7 +18,7 @@ from isingeq.kernels.lanes import LANES, Vectors
 
 Floats = NDArray[np.floating]
 
-WIDE, NARROW = 4, 1
+WIDE, MIDDLE, NARROW = 4, 2, 1
 """Vectors per row of a tile."""
 
 ROWS = 6

@@ -19,7 +19,8 @@ detection and the machine knows x̃ alone. ξ is white noise in Ito's sense, one
     dx = [(p − 1 − j) x − x³ − ε e (Σ J x̃ + √a h)] dt + g √j (V − ½) ξ dt
     dV/dt = 2 (p − 1 − j − 3 x²) V − 2 j (V − ½)² + 1 + j + 2 x²            V: variance of a pulse, ½ in vacuum
 
-Steps are Euler's, with noise Euler–Maruyama's; a variance decays implicitly, so that it stays positive.
+Steps are Euler's, with noise Euler–Maruyama's; a variance decays implicitly, so that it stays positive. Where the
+couplings ask for shorter steps than the schedule has (a trainer freezes it, and they grow), each is made in sub-steps.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -44,6 +45,9 @@ Floats = NDArray[np.floating]
 
 LONGEST = 0.3
 """Longest time step suggested: beyond it chaos is coarse."""
+
+MOST = 16
+"""Sub-steps to a step of the schedule at most: beyond that it was not made for these couplings."""
 
 START = 0.01
 """Standard deviation of the first amplitudes."""
@@ -132,22 +136,19 @@ class Coherent:
         """Run a task.
 
         Raises:
-            ConfigError: a time step beyond stability.
+            ConfigError: a time step beyond stability, even in sub-steps.
             DivergenceError: an amplitude is no longer finite.
         """
-        schedule = task.schedule
-        assert isinstance(schedule, Drive)
-        longest = self._longest(task.graph, task.h, schedule)
-        if schedule.dt > longest:
-            raise ConfigError(
-                f"dt {schedule.dt:g} of a coherent machine must be at most {longest:.3g} for these couplings, "
-                "pump and feedback: beyond it Euler steps are unstable; lower dt, or leave it out"
-            )
+        assert isinstance(task.schedule, Drive)
+        pieces = self._sub_steps(task, task.schedule)
+        schedule = replace(
+            task.schedule, sweeps=pieces * task.schedule.sweeps, dt=task.schedule.dt / pieces
+        )
         kind: np.dtype[np.floating] = np.dtype(
             np.float64 if task.precision == "float64" else np.float32
         )
         name, bonds = bonds_of(task.graph, kind)
-        course = self._course(schedule, task.graph.n)
+        course = self._course(schedule, task.graph.n, pieces * self.look)
         spins = np.empty((task.h.shape[0], task.reads, task.graph.n), np.int8)
         traces = np.empty((5, schedule.sweeps if task.trace else 0, *spins.shape[:2]))
         parts = tiles(*spins.shape[:2], task.pool.threads)
@@ -174,11 +175,32 @@ class Coherent:
         details = {
             "representation": name,
             "lanes": parts[0].width,
+            "sub_steps": pieces,
             "control": asdict(self.control),
         }
-        return Outcome(spins, details, self._trace(traces) if task.trace else None)
+        trace = self._trace(traces[:, pieces - 1 :: pieces]) if task.trace else None
+        return Outcome(spins, details, trace)
 
-    def _course(self, schedule: Drive, n: int) -> Course:
+    def _sub_steps(self, task: Task, schedule: Drive) -> int:
+        """Return how many pieces each step is made in: for the couplings alone, so that no sample depends on others.
+
+        Where steps have to be cut at all, fields as large as what the couplings make may come on top.
+        """
+        longest = self._longest(task.graph, np.zeros(0), schedule)
+        if schedule.dt > longest:
+            longest = self._longest(task.graph, task.graph.reach, schedule)
+        pieces = int(min(max(1, np.ceil(schedule.dt / longest)), MOST))
+        shorter = replace(schedule, dt=schedule.dt / pieces)
+        longest = self._longest(task.graph, task.h, shorter)
+        if shorter.dt > longest:
+            raise ConfigError(
+                f"dt {schedule.dt:g} of a coherent machine must be at most {pieces * longest:.3g} for these couplings, "
+                f"pump and feedback: beyond it Euler steps are unstable even in {pieces} pieces; lower dt, or leave it "
+                "out"
+            )
+        return pieces
+
+    def _course(self, schedule: Drive, n: int, look: int) -> Course:
         """Return the coefficients of every step."""
         control, dt = self.control, schedule.dt
         pump, feedback, target = (
@@ -197,7 +219,7 @@ class Coherent:
             blur=self._blur(dt),
             kick=self.noise * np.sqrt(self.outcoupling * dt),
             tap=self.tap,
-            look=self.look if self.keep == "best" or control.follows else schedule.sweeps + 1,
+            look=look if self.keep == "best" or control.follows else schedule.sweeps + 1,
         )
 
     def _tile(

@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from isingeq.kernels.gaussian import streams
 from isingeq.kernels.lanes import LANES
-from isingeq.kernels.replicas import NARROW, WIDE, Bonds
+from isingeq.kernels.replicas import MIDDLE, NARROW, WIDE, Bonds
 from isingeq.machines.graph import Graph
 
 CROWDED = 0.35
@@ -51,14 +51,15 @@ class Lanes:
 
 
 def tiles(batch: int, reads: int, threads: int) -> list[Lanes]:
-    """Return the replicas (b, r) in order as tiles: wide ones, and narrow ones where a wide one would stand half empty.
+    """Return the replicas (b, r) in order as tiles: the widest of which every thread gets one, narrower ones last.
 
-    No result depends on the choice.
+    No tile stands half empty but the last. No result depends on the choice.
     """
     total, out, first = batch * reads, [], 0
-    wide = WIDE * LANES if total >= WIDE * LANES * threads else NARROW * LANES
+    widths = [vectors * LANES for vectors in (WIDE, MIDDLE, NARROW)]
+    widths = [width for width in widths if total >= width * threads] or widths[-1:]
     while first < total:
-        width = wide if total - first > wide // 2 else NARROW * LANES
+        width = next((width for width in widths if total - first > width // 2), widths[-1])
         places = np.minimum(np.arange(first, first + width), total - 1)
         out.append(Lanes(places // reads, places % reads, min(width, total - first)))
         first += width

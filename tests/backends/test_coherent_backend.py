@@ -59,7 +59,7 @@ def test_a_schedule_is_taken_and_a_step_beyond_stability_refused(frustrated):
     drive = backend.suggest_schedule(frustrated)
     assert isinstance(drive, Drive)
     with pytest.raises(ConfigError, match="at most"):
-        backend.settle(SettleRequest(frustrated, schedule=replace(drive, dt=5.0)))
+        backend.settle(SettleRequest(frustrated, schedule=replace(drive, dt=100.0)))
     backend.settle(SettleRequest(frustrated, schedule=replace(drive, sweeps=7)))
     backend.close()
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from isingeq.couplings import Dense, Edges
+from isingeq.couplings import Cosine, Dense, Edges, Injection
 from isingeq.errors import ProblemError
 from isingeq.problem import Problem, layer_index, lower
-from isingeq.units import Amplitude, Layer, Logistic, Spin
+from isingeq.units import Amplitude, Layer, Logistic, Phase, Quartic, Spin
 
 LINEAR = Amplitude(-np.inf, np.inf, 0.6)
 
@@ -192,3 +192,38 @@ def test_fields_of_infinities_of_both_signs_are_refused_too():
     fields[1, 5:] = np.inf, -np.inf
     with pytest.raises(ProblemError, match="NaN or infinite"):
         mixed().with_fields(fields)
+
+
+@pytest.mark.parametrize(
+    ("coupling", "message"),
+    [
+        (Edges(3, np.array([0]), np.array([2]), np.ones(1)), "edges couplings are made for 3 units, .* have 4"),
+        (Edges(5, np.array([0]), np.array([1]), np.ones(1)), "edges couplings are made for 5 units, .* have 4"),
+        (Dense((0, 2), (3, 5), np.ones((2, 2))), "dense couplings end at units 3 to 4, .* units 0 to 3"),
+        (Dense((4, 6), (0, 2), np.ones((2, 2))), "dense couplings end at units 4 to 5, .* units 0 to 3"),
+        (Dense((-2, 0), (0, 2), np.ones((2, 2))), "dense couplings end at units -2 to -1"),
+    ],
+)  # fmt: skip
+def test_couplings_to_units_that_are_not_there_are_refused(coupling, message):
+    with pytest.raises(ProblemError, match=message):
+        Problem((Layer("s", 4, Spin()),), (coupling,), np.zeros((1, 4)))
+    with pytest.raises(ProblemError, match=f"cosine {message}"):
+        Problem((Layer("p", 4, Phase()),), (Cosine(coupling),), np.zeros((1, 4, 2)))
+
+
+def test_an_injection_needs_a_strength_for_every_unit():
+    with pytest.raises(ProblemError, match="injection couplings are made for 3 units"):
+        Problem((Layer("p", 4, Phase()),), (Injection(np.ones(3)),), np.zeros((1, 4, 2)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("unit", [LINEAR, Quartic(), Phase(), Amplitude(0.0, np.inf)])
+def test_states_without_walls_must_be_finite_all_the_same(unit, bad):
+    shape = (1, 3, 2) if unit.kind == "phase" else (1, 3)
+    problem = Problem((Layer("x", 3, unit),), (), np.zeros(shape))
+    states = np.full((2, 3), 7.0)
+    problem.check_states("states", states)
+    states[1, 2] = bad
+    with pytest.raises(ProblemError, match="states of units 0 to 2 are NaN, infinite or outside"):
+        problem.check_states("states", states)
+    problem.check_states("states", states, np.array([True, True, False]))

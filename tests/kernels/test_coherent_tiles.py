@@ -6,7 +6,7 @@ import pytest
 from isingeq.kernels.coherent import Course, Found, Tile, drive
 from isingeq.kernels.gaussian import normal_rows, stream
 from isingeq.kernels.lanes import LANES
-from isingeq.kernels.replicas import NARROW, WIDE, Bonds
+from isingeq.kernels.replicas import MIDDLE, NARROW, WIDE, Bonds
 
 N, SWEEPS = 20, 30
 
@@ -141,10 +141,11 @@ def test_single_precision_stays_near_for_a_while(case):
 
 @pytest.mark.parametrize("case", ["followed", "measured"])
 @pytest.mark.parametrize("whole", [False, True])
-def test_the_width_of_a_tile_does_not_matter(case, whole):
+@pytest.mark.parametrize("vectors", [MIDDLE, WIDE])
+def test_the_width_of_a_tile_does_not_matter(case, whole, vectors):
     J, h = couplings(0.4), np.random.default_rng(1).normal(size=N)
     narrow = run(J, h, CASES[case], dtype=np.float32, whole=whole)
-    wide = run(J, h, CASES[case], dtype=np.float32, whole=whole, vectors=WIDE)
+    wide = run(J, h, CASES[case], dtype=np.float32, whole=whole, vectors=vectors)
     assert np.array_equal(narrow[0], wide[0][:, :LANES])
     spins = (found.spins.reshape(N, -1)[:, :LANES] for _, _, found in (narrow, wide))
     assert np.array_equal(*spins)

@@ -268,6 +268,62 @@ class TestTrace:
         assert np.array_equal(again.spins, found.spins)
 
 
+class TestSubSteps:
+    @pytest.mark.parametrize("variant", PRESETS)
+    @pytest.mark.parametrize("noise", [0.0, 0.1])
+    def test_a_frozen_schedule_of_larger_couplings_is_that_of_shorter_steps(
+        self, pool, variant, noise
+    ):
+        graph = graph_of("complete")
+        h = 0.1 * fields_of(graph)
+        machine = Coherent(variant, sweeps=40, noise=noise, look=3)
+        frozen = machine.suggest(graph, h)
+        grown = replace(graph, values=5 * graph.values)
+        found = run(machine, grown, h, pool, schedule=frozen, reads=4, trace=True)
+        k = found.details["sub_steps"]
+        assert 2 <= k <= 16
+        assert run(machine, graph, h, pool, schedule=frozen).details["sub_steps"] == 1
+        shorter = replace(frozen, sweeps=40 * k, dt=frozen.dt / k)
+        fine = run(
+            replace(machine, look=3 * k), grown, h, pool, schedule=shorter, reads=4, trace=True
+        )
+        assert fine.details["sub_steps"] == 1
+        assert np.array_equal(found.spins, fine.spins)
+        assert found.trace.energy.shape == (40, 3)
+        assert np.array_equal(found.trace.energy, fine.trace.energy[k - 1 :: k])
+        for name, rows in found.trace.details.items():
+            assert np.array_equal(rows, fine.trace.details[name][k - 1 :: k])
+        blind = run(machine, grown, h, pool, schedule=frozen, reads=4)
+        assert np.array_equal(blind.spins, found.spins)
+
+    @pytest.mark.parametrize("variant", PRESETS)
+    def test_how_many_follows_from_the_couplings_alone(self, pool, variant):
+        graph, machine = graph_of("ring"), Coherent(variant, sweeps=30)
+        h = fields_of(graph)
+        frozen = replace(machine.suggest(graph, h), dt=1.0)
+        whole = run(machine, graph, h, pool, schedule=frozen, reads=3)
+        for fields in (h[:1], 0 * h[:1]):
+            part = run(machine, graph, fields, pool, schedule=frozen, reads=3)
+            assert part.details["sub_steps"] == whole.details["sub_steps"] > 1
+            if fields.any():
+                assert np.array_equal(part.spins, whole.spins[:1])
+
+    def test_they_begin_where_steps_begin_to_grow(self, pool):
+        # J = +1 on a long even ring: eigenvalues from −2 to 2, rate (1 − p) + 2 ε = 3. With fields of ±2, amplitudes of
+        # 1 are allowed for: rate 3 + 1 − p + 2 ε = 6.
+        n = 64
+        ring = Graph.of(n, np.arange(n), (np.arange(n) + 1) % n, np.full(n, 1.0))
+        machine, h = Coherent("mean-field"), np.zeros((1, n))
+        for dt, pieces in ((0.66, 1), (0.67, 3), (1.3, 4), (0.33 * 16, 16)):
+            drive = Drive(5, dt, (-1.0, -1.0), (0.5, 0.5))
+            assert run(machine, ring, h, pool, schedule=drive).details["sub_steps"] == pieces
+
+    def test_without_couplings_no_step_is_too_long(self, pool):
+        drive = Drive(5, 50.0, (1.0, 1.0), (1.0, 1.0))
+        found = run(Coherent("mean-field"), ALONE, np.zeros((1, 1)), pool, schedule=drive)
+        assert found.details["sub_steps"] == 1
+
+
 class TestRefusals:
     @pytest.mark.parametrize("variant", PRESETS)
     @pytest.mark.parametrize("kind", ["ring", "complete"])
@@ -276,17 +332,13 @@ class TestRefusals:
         h = fields_of(graph)
         good = machine.suggest(graph, h)
         run(machine, graph, h, pool, schedule=good)
-        with pytest.raises(ConfigError, match=r"dt 3 .* at most 0\.\d+"):
-            run(machine, graph, h, pool, schedule=replace(good, dt=3.0))
+        with pytest.raises(ConfigError, match=r"dt 100 .* at most \d+\.?\d* .* 16 pieces"):
+            run(machine, graph, h, pool, schedule=replace(good, dt=100.0))
 
-    def test_the_bound_is_where_steps_begin_to_grow(self, pool):
-        # J = +1 on a long even ring: eigenvalues from −2 to 2, rate (1 − p) + 2 ε = 3.
-        n = 64
-        ring = Graph.of(n, np.arange(n), (np.arange(n) + 1) % n, np.full(n, 1.0))
-        machine, h = Coherent("mean-field"), np.zeros((1, n))
-        with pytest.raises(ConfigError, match=r"at most 0\.66"):
-            run(machine, ring, h, pool, schedule=Drive(5, 0.7, (-1.0, -1.0), (0.5, 0.5)))
-        run(machine, ring, h, pool, schedule=Drive(5, 0.66, (-1.0, -1.0), (0.5, 0.5)))
+    def test_fields_that_no_sub_step_of_the_couplings_bears(self, pool):
+        machine, h = Coherent("mean-field"), np.array([[1e4]])
+        with pytest.raises(ConfigError, match="in 1 pieces"):
+            run(machine, ALONE, h, pool, schedule=Drive(5, 0.3, (1.0, 1.0), (1.0, 1.0)))
 
     @pytest.mark.parametrize(
         ("options", "message"),
