@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.replica_lanes import Couplings, Keys, Spins, Whole
-from isingeq.kernels.replica_random import HEAT_BATH, fill_units, highest, words
+from isingeq.kernels.replica_random import HEAT_BATH, fill_units, highest, staying, words
 
 BLOCK = 256
 """Units whose thresholds are drawn at a time."""
@@ -54,10 +54,15 @@ def _sweep(  # type: ignore[no-untyped-def]
         s, f = spins[r], fields[r]
         for t in range(first, last):
             a, b = words(keys[r], t)
+            stays = staying(t, np.int64(-1), rule)
             for start in range(0, n, BLOCK):
                 stop = min(start + BLOCK, n)
                 fill_units(thresholds[: stop - start], a, b, start, rule, scales[t], high)
                 for i in range(start, stop):
+                    if i == stays:
+                        stays = staying(t, i, rule)
+                        if f[i] == 0:
+                            continue
                     old = np.int32(s[i])
                     if rule == HEAT_BATH:
                         flips = (f[i] <= thresholds[i - start]) != (old > 0)

@@ -17,7 +17,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from isingeq.kernels.pool import Pool
-from isingeq.kernels.replica_random import draw, fill_lanes, fill_units, highest, words
+from isingeq.kernels.replica_random import (
+    draw,
+    fill_lanes,
+    fill_units,
+    highest,
+    staying,
+    words,
+)
 from isingeq.kernels.spin_bits import (
     WORD,
     accept_1,
@@ -28,6 +35,8 @@ from isingeq.kernels.spin_bits import (
     feel_own_2,
     feel_shared_1,
     feel_shared_2,
+    turn_back_1,
+    turn_back_2,
 )
 
 TILE = 2 * WORD
@@ -113,7 +122,7 @@ def _sweep(  # type: ignore[no-untyped-def]
                 a[k], b[k] = words(own[k], t)
             if pooled:
                 fill_units(thresholds, a[0], b[0], 0, rule, scales[t], high)
-            at = np.int64(0)
+            at, stays = np.int64(0), staying(t, np.int64(-1), rule)
             for i in range(n):
                 if pooled:
                     at = np.int64(draw(b[0], a[0], i)) & (POOL - 1)
@@ -124,6 +133,12 @@ def _sweep(  # type: ignore[no-untyped-def]
                     accept_1(state, i, field, thresholds, at, relative)
                 else:
                     accept_2(state, i, field, thresholds, at, relative)
+                if i == stays:
+                    stays = staying(t, i, rule)
+                    if lanes == WORD:
+                        turn_back_1(state, i, field)
+                    else:
+                        turn_back_2(state, i, field)
 
 
 @njit(nogil=True, cache=True, boundscheck=False)

@@ -163,7 +163,30 @@ def _align(num_words: int) -> Any:
     return align
 
 
+def _turn_back(num_words: int) -> Any:
+    """Build the undoing of a move of one spin where its field is 0, given the fields: `accept` flips it there."""
+
+    @intrinsic
+    def turn_back(typing, state, unit, field):  # type: ignore[no-untyped-def]
+        signature = types.void(state, types.int64, field)
+
+        def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            state_, unit_, field_ = args
+            v = _Lanes(context, builder, field.dtype, num_words)
+            rows = v.row(v.data(field, field_), ir.Constant(_I64, 0), v.type)
+            nothing = ir.Constant(v.type, [0] * v.width)
+            for bits, f in zip(v.row(v.data(state, state_), unit_, v.bits), rows, strict=True):
+                free = builder.bitcast(builder.icmp_signed("==", v.load(f), nothing), v.bits)
+                builder.store(builder.xor(v.load(bits), free), bits).align = v.width // 8
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return turn_back
+
+
 feel_shared_1, feel_shared_2 = _feel(1, shared=True), _feel(2, shared=True)
 feel_own_1, feel_own_2 = _feel(1, shared=False), _feel(2, shared=False)
 accept_1, accept_2 = _accept(1), _accept(2)
 align_1, align_2 = _align(1), _align(2)
+turn_back_1, turn_back_2 = _turn_back(1), _turn_back(2)

@@ -6,8 +6,9 @@
     heat bath     s_i = +1 with probability 1 / (1 + e^{2 β f_i})      (Glauber, J. Math. Phys. 4, 1963)
 
 β runs through a schedule, one value per sweep (Kirkpatrick, Gelatt & Vecchi, Science 220, 671 (1983)). Metropolis moves
-more and is the better annealer. In a fixed order it flips a spin without field at every sweep and never mixes it, so
-only the heat bath, at one β, claims Boltzmann.
+more and is the better annealer. In a fixed order it would flip a spin without field at every sweep, and walls between
+domains would walk in step for ever; so in each sweep one spin in 32, others each time, stays if it feels no field
+(`replica_random.staying`). Such spins still mix slowly, so only the heat bath, at one β, claims Boltzmann.
 
 Energies are counted in whole numbers (`whole_numbers`) and random numbers are counters (`kernels.replica_random`), so
 flips are the same for any number of threads, any batch and either kernel.

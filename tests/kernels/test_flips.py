@@ -15,6 +15,7 @@ from isingeq.kernels.replica_random import (
     highest,
     replica_keys,
     scales,
+    staying,
     words,
 )
 from isingeq.machines.graph import Graph
@@ -73,8 +74,13 @@ class Case:
         for replica, s in enumerate(spins):
             for t in range(BETAS.size):
                 limits = self.thresholds(replica, t, rule, pooled)
+                stays = staying(t, -1, rule)
                 for i in range(self.n):
                     f = self.h[replica // self.reads, i] + self.matrix[i] @ s
+                    if i == stays:
+                        stays = staying(t, i, rule)
+                        if f == 0:
+                            continue
                     if rule == HEAT_BATH:
                         s[i] = 1 if f <= limits[i] else -1
                     elif -s[i] * f <= limits[i]:

@@ -16,6 +16,7 @@ from isingeq.kernels.replica_random import (
     highest,
     replica_keys,
     scales,
+    staying,
     words,
 )
 
@@ -144,6 +145,23 @@ def test_metropolis_accepts_with_the_boltzmann_factor():
         p = math.exp(-2 * 0.3 * cost)
         assert abs((cost <= t).mean() - p) <= 5 * math.sqrt(p * (1 - p) / M), cost
     assert (t >= 0).all(), "a move that costs nothing is always accepted"
+
+
+def test_one_unit_in_32_stays_and_others_in_every_sweep():
+    """Every unit has its turn, and whether it stays does not follow from the sweeps before."""
+    idle = np.zeros((4000, 200))
+    for sweep, row in enumerate(idle):
+        unit = staying(sweep, -1, METROPOLIS)
+        while unit < 200:
+            row[unit] = 1
+            unit = staying(sweep, unit, METROPOLIS)
+    share = idle.mean(axis=0)
+    assert abs(share[64:].mean() * 32.5 - 1) < 0.02
+    assert share.min() > 1 / 64 - 5 * math.sqrt(1 / 64 / 4000)
+    for lag in (1, 2, 3, 16):
+        product = (idle[lag:] - share) * (idle[:-lag] - share)
+        assert abs(product.mean()) < 5 * share.mean() / math.sqrt(product.size)
+    assert staying(3, -1, HEAT_BATH) == -1
 
 
 def test_heat_bath_accepts_with_the_logistic_function():

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from spin_graphs import BETA, errors_off
 
 import isingeq.machines.metropolis as module
 from isingeq.backend import Claim
@@ -139,6 +140,36 @@ def test_samples_do_not_depend_on_the_batch_nor_on_threads(pool, numbers):
     np.testing.assert_array_equal(run(machine, graph, h, pool, reads=25).spins, whole.spins[:, :25])
     other = run(machine, graph, h, pool, reads=40, seed=5).spins
     assert (other != whole.spins).any(axis=2).mean() > 0.9
+
+
+@pytest.mark.parametrize("numbers", ["exact", "pooled"])
+@pytest.mark.parametrize("field", [0.0, 0.3])
+def test_domain_walls_of_a_ring_meet(pool, numbers, field):
+    """Two walls that always accept a tie walk in step; a field on a spin apart makes couplings fixed point."""
+    n = 64
+    i = np.arange(n)
+    graph = Graph.of(
+        n + 1, np.minimum(i, (i + 1) % n), np.maximum(i, (i + 1) % n), np.full(n, -1.0)
+    )
+    h = np.zeros((1, n + 1))
+    h[0, n] = field
+    machine = Metropolis(numbers=numbers)
+    out = run(machine, graph, h, pool, reads=400, schedule=machine.suggest(graph, h[:, :n]))
+    assert (
+        out.details["representation"] == f"lanes, {'int32 fixed point' if field else 'int8 exact'}"
+    )
+    found = energies(graph, h, out.spins)
+    assert (found < -n + field + 1e-3).mean() >= 0.95
+
+
+@pytest.mark.parametrize("least", [1, 1000], ids=["lanes", "local fields"])
+def test_metropolis_follows_boltzmann_where_flips_cost_nothing(monkeypatch, pool, least):
+    """Five spins of an even ring feel no field: with ties always accepted they would swing for ever."""
+    monkeypatch.setattr(module, "_LEAST_LANES", {False: least, True: least})
+    graph = Graph.of(6, np.array([0, 1, 2, 3, 4, 0]), np.array([1, 2, 3, 4, 5, 5]), np.ones(6))
+    h = np.array([[0.0, 0.0, 1.0, 0.0, 0.0, 0.0], [0.0] * 6])
+    out = run(Metropolis(), graph, h, pool, reads=4000, schedule=Annealing.constant(BETA, 300))
+    assert errors_off(out.spins, graph, h, BETA) < 5
 
 
 def test_pooled_numbers_anneal_as_well(pool):
