@@ -4,7 +4,7 @@ MNIST, 784-512-10 as shipped, each row trained from scratch under its own limit 
 bits are rounded, array by array, to 2^q − 1 levels between ± their largest value, wherever the machine sees them; the
 optimizer keeps its own copy.
 
-    ISINGEQ_DATA=DIR python benchmarks/oscillator_training.py [--epochs N] [--experiment mnist-oscillator]
+    ISINGEQ_DATA=DIR python benchmarks/oscillator_training.py [--epochs N] [--set learning.nudging=2]
 """
 
 import argparse
@@ -57,10 +57,11 @@ def main() -> None:
     parser.add_argument("--experiment", default="mnist-oscillator")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     overrides = {"seed": options.seed, "learning.epochs": options.epochs}
-    experiment = read_experiment(options.experiment, overrides=overrides)
+    experiment = read_experiment(options.experiment, settings=options.set, overrides=overrides)
     rows = []
     for name, (limits, bits) in ROWS.items():
         started = time.process_time()
