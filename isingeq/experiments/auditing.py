@@ -6,6 +6,7 @@ from isingeq.experiments.build import Built, build, open_backend
 from isingeq.experiments.config import Experiment
 from isingeq.learning.audit import Audit, audit
 from isingeq.schedule import Annealing
+from isingeq.units import Spin
 
 
 def audit_experiment(
@@ -17,11 +18,10 @@ def audit_experiment(
         experiment: resolved.
         num_samples: first samples of the training part.
         entries: parameters compared per array.
-        beta: inverse temperature of the enumeration that a ground-state machine is compared with; a
-            Boltzmann machine states its own.
+        beta: inverse temperature of the enumeration that spins are compared with; a Boltzmann machine states its own.
 
     Raises:
-        CapabilityError: more spins than can be enumerated, or a backend without a claim.
+        CapabilityError: more spins than can be enumerated, or a backend that claims nothing of other units.
         ConfigError: backprop, or a beta that is not positive.
     """
     if experiment.learning.estimator == "backprop":
@@ -34,7 +34,8 @@ def audit_experiment(
     reference = None
     try:
         trainer = built.trainer
-        if trainer.backend.capabilities.claim in (Claim.BOLTZMANN, Claim.GROUND_STATE):
+        spins = all(isinstance(layer.unit, Spin) for layer in trainer.network.layers)
+        if spins and trainer.backend.capabilities.claim is not Claim.FIXED_POINT:
             own = _own_beta(built)
             reference = open_backend(f"exact?beta={beta if own is None else own!r}")
             _check_enumerable(trainer.network.n, reference.capabilities.max_units)

@@ -4,7 +4,7 @@
 |----------------------|------------------------------------------------------------------------------------------|
 | fixed point          | central finite differences of the mean cost at equilibrium, in float64                    |
 | boltzmann            | central finite differences of the mean *expected* cost, enumerated at the backend's beta |
-| ground state         | equilibrium propagation on the enumeration, at a stated beta: only the direction counts   |
+| ground state, none   | equilibrium propagation on the enumeration, at a stated beta: only the direction counts   |
 """
 
 from dataclasses import dataclass, replace
@@ -95,7 +95,7 @@ def audit(
         )
         against = "finite differences of the cost at equilibrium"
     else:
-        if reference is None or claim is Claim.NONE:
+        if reference is None:
             raise CapabilityError(
                 f"{backend.name} claims {claim.value}: there is no gradient to audit it against"
             )

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from isingeq.backend import Claim
 from isingeq.backends.annealing import neal
 from isingeq.backends.exact import exact
 from isingeq.backends.null import null
+from isingeq.backends.pbit import p_bit
 from isingeq.backends.simulator import conjugate, hopfield
 from isingeq.errors import CapabilityError
 from isingeq.kernels.pool import Pool
@@ -60,5 +62,12 @@ def test_a_ground_state_machine_is_given_a_direction_against_the_enumeration():
 def test_without_a_gradient_there_is_no_audit():
     with pytest.raises(CapabilityError, match="no gradient"):
         audited(neal(), SPINS)
-    with pytest.raises(CapabilityError, match="no gradient"):
-        audited(null(), SPINS, reference=exact())
+
+
+def test_a_backend_of_spins_that_claims_nothing_is_given_a_direction_too():
+    """One that settles nothing points nowhere."""
+    coarse = p_bit(beta=1.5, sweeps=40, random_bits=8)
+    assert coarse.capabilities.claim is Claim.NONE
+    found = audited(coarse, SPINS, reference=exact(beta=1.5), nudging=1.0, reads=400)
+    assert 0.7 < found.cosine <= 1
+    assert audited(null(), SPINS, reference=exact(beta=1.5), nudging=1.0).cosine < 0.5
