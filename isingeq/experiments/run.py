@@ -2,7 +2,8 @@
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from isingeq import __version__
 from isingeq.backend import Provenance
-from isingeq.errors import ConfigError
+from isingeq.errors import ConfigError, DeviceError
 from isingeq.experiments.build import Built, build
 from isingeq.experiments.config import Experiment
 from isingeq.experiments.run_folder import Record, RunFolder, create_run_folder, open_run_folder
@@ -181,14 +182,15 @@ def _run(
         watcher.warned("stopping after this batch; once more to stop at once, without a checkpoint")
 
     watcher.started(built.experiment, folder.path, trainer.position.epoch)
-    with stop_on_signal(announce) as should_stop:
+    with _resumable(folder, watcher), stop_on_signal(announce) as should_stop:
         if not trainer.run(Listener(on_batch=watcher.batch, on_epoch=add, should_stop=should_stop)):
             return Stopped(folder.path, trainer.position.epoch)
     try:
-        accuracy = _test_accuracy(built)
+        with _resumable(folder, watcher):
+            accuracy = _test_accuracy(built)
+            provenance = _provenance(built)
     except KeyboardInterrupt:
         return Stopped(folder.path, trainer.position.epoch)
-    provenance = _provenance(built)
     result = _result(built, folder, accuracy, provenance) | {
         "wall_s": time.perf_counter() - started + sum(record["wall_s"] for record in earlier),
         "cpu_s": time.process_time() + sum(record["cpu_s"] for record in earlier),
@@ -200,6 +202,18 @@ def _run(
 
         draw(folder, built.data, trainer.network, trainer.result(), accuracy)
     return result
+
+
+@contextmanager
+def _resumable(folder: RunFolder, watcher: Watcher) -> Iterator[None]:
+    """Say how to go on where a device fails for good."""
+    try:
+        yield
+    except DeviceError:
+        watcher.warned(
+            f"nothing is lost: once the device is back, isingeq train --resume {folder.path}"
+        )
+        raise
 
 
 def _result(built: Built, folder: RunFolder, accuracy: float, provenance: Provenance) -> Record:

@@ -1,12 +1,13 @@
-"""A clean stop: the first Ctrl-C or SIGTERM asks for it, the second kills."""
+"""A clean stop: the first Ctrl-C, SIGTERM or end of the terminal asks for it, the second kills."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HUNG_UP = getattr(signal, "SIGHUP", None)  # none on Windows
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([] if _HUNG_UP is None else [_HUNG_UP]))
 
 
 @contextmanager
@@ -22,12 +23,17 @@ def stop_on_signal(announce: Callable[[], None]) -> Iterator[Callable[[], bool]]
     asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        for each in before:  # a terminal that closes says so twice, once by its shell
+            signal.signal(each, signal.SIG_IGN if each == _HUNG_UP else signal.SIG_DFL)
         asked.set()
-        announce()
+        with suppress(OSError):  # the terminal may be gone
+            announce()
 
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    before = {}
+    for number in SIGNALS:
+        if number == _HUNG_UP and signal.getsignal(number) == signal.SIG_IGN:
+            continue  # nohup: the run is to outlive its terminal
+        before[number] = signal.signal(number, ask)
     try:
         yield asked.is_set
     finally:

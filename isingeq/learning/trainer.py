@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.backend import Backend, Floats
-from isingeq.errors import CheckpointError, ConfigError
+from isingeq.errors import CheckpointError, ConfigError, DeviceError
 from isingeq.kernels.pool import Pool
 from isingeq.learning import checkpoint
 from isingeq.learning.backprop import forward
@@ -136,8 +136,20 @@ class Trainer:
 
         Returns:
             True when the course is done, False when it was stopped.
+
+        Raises:
+            DeviceError: a device failed for good; its batch is left out of the checkpoint, so that it is done anew.
         """
-        tell = listener or Listener()
+        try:
+            return self._run(listener or Listener())
+        except (
+            DeviceError,
+            OSError,
+        ):  # or there is nobody left to tell: a terminal that was closed
+            self.save()
+            raise
+
+    def _run(self, tell: Listener) -> bool:
         while self.position.epoch < self.course.epochs and not self._out_of_patience():
             started = time.perf_counter(), time.process_time()
             order = np.random.default_rng([self.seed, 1, self.position.epoch]).permutation(

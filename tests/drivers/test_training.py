@@ -75,3 +75,26 @@ def test_a_run_on_a_board_is_resumed_to_the_same_weights(isingeq):
     whole = train(isingeq, "model://ref-arm192?sweeps=10")
     train(isingeq, "model://ref-arm192?sweeps=10", "--epochs", "1", "--out", "run")
     assert isingeq("train", "--resume", "run", "--epochs", "2")["params_sha256"] == whole
+
+
+@pytest.mark.parametrize(
+    "runs", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (9, 11, 26))]
+)
+def test_a_device_that_is_lost_leaves_a_run_to_go_on_with(
+    isingeq, capsys, tmp_path, monkeypatch, runs
+):
+    """Unplugged for good while it trains, while it validates, in the second epoch, and while it tests."""
+    whole = train(isingeq, "model://ref-arm192")
+    monkeypatch.setattr("firmware_models.model._unplugged", {})
+    (tmp_path / "lost.toml").write_text(
+        f'[[incidents]]\nkind = "unplug"\nopcode = "RUN"\nnth = {runs}\nseconds = inf\n'
+    )
+    url = "model://ref-arm192?faults=lost.toml&recovery=1"
+    with pytest.raises(SystemExit) as end:
+        main(["train", "small.toml", "--backend", url, "--out", "run", "--json"])
+    said = capsys.readouterr().err
+    assert end.value.code == 8, said
+    assert "is back, isingeq train --resume run\nerror: " in said
+    (tmp_path / "lost.toml").write_text("")  # another process finds it plugged in
+    monkeypatch.setattr("firmware_models.model._unplugged", {})
+    assert isingeq("train", "--resume", "run")["params_sha256"] == whole
