@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from isingeq.couplings import Cosine, Dense, Injection
-from isingeq.errors import ProblemError
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.panels import Batch
 from isingeq.kernels.phases import WIDE, Circuit, Flow, Found, relax_tiles, relax_wide
@@ -79,16 +78,10 @@ class Wiring:
 
     @classmethod
     def of(cls, problem: Problem, dtype: type) -> "Wiring":
-        """Return the couplings and the injection of a problem of phases.
-
-        Raises:
-            ProblemError: an injection of another number of units.
-        """
+        """Return the couplings and the injection of a problem of phases."""
         n, K = problem.n, np.zeros(problem.n)
         for one in problem.couplings:
             if isinstance(one, Injection):
-                if one.K.size != n:
-                    raise ProblemError(f"an injection of {one.K.size} units on a problem of {n}")
                 K += one.K
         inner = [k.of for k in problem.couplings if isinstance(k, Cosine)]
         lists = [k.edges() for k in inner if not isinstance(k, Dense)]

@@ -5,8 +5,8 @@ import pytest
 
 from isingeq.backend import SettleRequest, residual_of
 from isingeq.backends.oscillator import PhaseSimulator, xy
-from isingeq.couplings import Cosine, Dense, Edges, Injection
-from isingeq.errors import ConfigError, ProblemError
+from isingeq.couplings import Cosine, Dense, Edges
+from isingeq.errors import ConfigError
 from isingeq.machines.oscillator import Oscillator
 from isingeq.machines.wiring import Wiring
 from isingeq.machines.xy import XY
@@ -106,12 +106,6 @@ def test_phases_without_field_and_couplings_stay():
     assert np.isfinite(answer.states).all()
     assert (answer.steps == 0).all()
     assert (answer.residual == 0).all()
-
-
-def test_an_injection_of_other_units_is_refused():
-    problem = Problem((Layer("p", 3, Phase()),), (Injection(np.ones(4)),), np.zeros((1, 3, 2)))
-    with pytest.raises(ProblemError, match="4 units"):
-        xy().settle(SettleRequest(problem))
 
 
 @pytest.mark.parametrize("bad", [{"momentum": 1.0}, {"momentum": -0.1}, {"dt": 0.0}, {"dt": 3.7}])
