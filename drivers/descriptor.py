@@ -228,15 +228,29 @@ class Descriptor:
         """What must hold, and what to say where it does not."""
         most, limits, wrong = self.units.most, self.limits, self.imperfections
         times = asdict(self.latency).values()
+        memories = (limits.field_memory, limits.state_memory, limits.row_memory, limits.sums)
         sigmas = (wrong.gain_sigma, wrong.offset_sigma, wrong.noise_sigma)
         return [
             (self.schema == SCHEMA, f"schema {self.schema}, {SCHEMA} is understood"),
+            (all(map(str.isprintable, asdict(self.maker).values())), "names must be printable"),
             (1 <= most <= 65535, f"{most} spins, 1 to 65535 are possible"),
-            (self.units.state in STATES, f"state {self.units.state!r}, not one of {STATES}"),
+            (
+                self.units.state in STATES,
+                f"state {self.units.state!r}, not one of {', '.join(STATES)}",
+            ),
             (1 <= self.units.bits <= 16, f"{self.units.bits} bits per unit, 1 to 16 are possible"),
             (self.units.state != "spin" or self.units.bits == 1, "a spin is read out as one bit"),
-            *[(_fits(r), f"{n} {r} is empty or does not fit") for n, r in self._ranges()],
-            (self.update.rule in RULES, f"rule {self.update.rule!r}, not one of {RULES}"),
+            *[
+                (
+                    _fits(r),
+                    f"{n} from {r.low} to {r.high} in {r.bits} bits: 0 within, 16 bits at most",
+                )
+                for n, r in (("coupling", self.coupling), ("field", self.field))
+            ],
+            (
+                self.update.rule in RULES,
+                f"rule {self.update.rule!r}, not one of {', '.join(RULES)}",
+            ),
             (self.update.energy_sign in (-1, 1), "energy_sign must be -1 or 1"),
             (0 < self.schedule.beta_unit < math.inf, "beta_unit must be positive and finite"),
             (1 <= self.schedule.most_gain <= 65535, "most_gain must be 1 to 65535"),
@@ -252,6 +266,7 @@ class Descriptor:
                 "no longest frame fits the window",
             ),
             (1 <= limits.slots <= 65535, "slots must be 1 to 65535"),
+            (max(memories) < 1 << 32, "memories must be counted in 32 bits"),
             (limits.sums >= 0, "sums must not be negative"),
             (1 <= limits.reads <= 65535, "reads must be 1 to 65535"),
             (
@@ -267,15 +282,12 @@ class Descriptor:
             (all(0 <= i < j < most for i, j in wrong.dead_couplers), "a dead coupler needs i < j"),
         ]
 
-    def _ranges(self) -> list[tuple[str, Integers]]:
-        return [("coupling", self.coupling), ("field", self.field)]
-
 
 def _fits(numbers: Integers) -> bool:
     if not 1 <= numbers.bits <= 16:
         return False
     half = 1 << (numbers.bits - 1)
-    return -half <= numbers.low < numbers.high < half
+    return -half <= numbers.low <= 0 <= numbers.high < half and numbers.low < numbers.high
 
 
 def descriptor_from(data: Mapping[str, object], where: str = "descriptor") -> Descriptor:
@@ -288,8 +300,16 @@ def descriptor_from(data: Mapping[str, object], where: str = "descriptor") -> De
 
 
 def encode_descriptor(descriptor: Descriptor) -> bytes:
-    """Return the bytes that a firmware holds."""
+    """Return the bytes that a firmware holds.
+
+    Raises:
+        ConfigError: too many.
+    """
     text = json.dumps(asdict(descriptor), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    if len(text) > MOST_BYTES:
+        raise ConfigError(
+            f"a descriptor of {len(text)} bytes, {MOST_BYTES} are allowed: shorten names and lists"
+        )
     return text.encode("ascii")
 
 

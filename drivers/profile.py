@@ -25,8 +25,10 @@ def load_profile(name: str) -> Descriptor:
     if name.endswith(".toml"):
         try:
             text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"profile {name} cannot be read: {error}") from None
+        except OSError as error:
+            raise ConfigError(f"profile {name} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"profile {name} is no TOML: {error}") from None
     elif name in profile_names():
         text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
     else:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from isingeq.errors import ConfigError
 
 Record = TypeVar("Record")
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 def record_from(kind: type[Record], data: object, where: str) -> Record:
@@ -52,5 +53,5 @@ def _value(hint: Any, value: object, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{where} is {value!r}, {hint.__name__} is needed")
+        raise ConfigError(f"{where} is {value!r}, {_WORDS.get(hint, hint.__name__)} is needed")
     return value

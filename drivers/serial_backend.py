@@ -5,6 +5,7 @@ one in the same slots sends the few fields that the nudge changes and starts fro
 """
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import thread_time
 
@@ -59,6 +60,10 @@ class SerialBackend:
                 f"{self.sweeps}, {self.beta:g} and {self.reverse:g}"
             )
         d = self.descriptor
+        if self.sweeps > (most := d.schedule.legs * d.schedule.most_sweeps):
+            raise CapabilityError(
+                f"{self.name} takes {most} sweeps at most, got sweeps={self.sweeps}"
+            )
         self.lowering = Lowering(self.name, d)
         if d.units.state != "spin":
             raise CapabilityError(
@@ -192,6 +197,9 @@ def serial(
     """
     if not argument:
         raise ConfigError("serial needs a device path or URL, as in serial:/dev/ttyACM0")
-    board = open_board(argument, options, timeout=timeout)
-    board.recovery = recovery
-    return SerialBackend(argument, board, sweeps, beta, reverse)
+    board = open_board(argument, options, timeout=timeout, recovery=recovery)
+    with ExitStack() as opened:
+        opened.callback(board.close)
+        backend = SerialBackend(argument, board, sweeps, beta, reverse)
+        opened.pop_all()
+    return backend

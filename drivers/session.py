@@ -67,8 +67,7 @@ class Session:
         self._draw = own if draw is None else draw
         self._latency = _UNKNOWN
         self._digest = 0
-        self._greet()
-        self._describe()
+        self._open()
 
     @property
     def name(self) -> str:
@@ -94,12 +93,7 @@ class Session:
             LinkLostError: the line is gone.
             RefusedError: the device refused one; those after it may have been executed.
         """
-        calls = [
-            self.link.submit(Call(opcode, message, self._latency_of(opcode, message), reply_bytes))
-            for opcode, message in asked
-        ]
-        self._pump(calls, self._deadline(calls))
-        return [self._granted(call) for call in calls]
+        return [self._granted(call) for call in self._calls(asked, reply_bytes)]
 
     def wait(self, until: float) -> Sequence[Any]:
         """Return what the device says unasked, waiting for it until `until`; nothing if nothing comes.
@@ -125,12 +119,12 @@ class Session:
             SessionTakenError: it was not, so another host came between.
         """
         before = self.welcome
-        self._greet()
-        self._describe()
+        self._open()
         self._expect(before.uid)
         if before.boot != self.welcome.boot:
             raise DeviceResetError(
-                f"{self.name} was reset ({self.welcome.cause.name.lower()}): what it held is gone"
+                f"{self.name} was reset ({self.welcome.cause.name.lower()}): what it held is gone; "
+                "if that goes on, look at its supply and cable"
             )
         raise SessionTakenError(
             f"another host opened a session on {self.name}: leave one of the two"
@@ -170,6 +164,42 @@ class Session:
                 f"{self.transport.url}: device {self.welcome.uid:#x} answers, {uid:#x} was there: "
                 "attach that one again"
             )
+
+    def _open(self) -> None:
+        """Greet the device and learn what it is; anew where it is reset in between, but not for ever."""
+        url, deadline = self.transport.url, self.transport.now() + self._boot_timeout
+        before: Welcome | None = None
+        while True:
+            self._greet()
+            if before is not None and before.boot == self.welcome.boot:
+                raise SessionTakenError(
+                    f"another host opened a session at {url}: leave one of the two"
+                )
+            try:
+                return self._describe()
+            except RefusedError as error:
+                if error.status is not Status.STALE_SESSION:
+                    raise
+            before = self.welcome
+            if self.transport.now() >= deadline:
+                raise DeviceResetError(
+                    f"{url} is reset again and again ({before.cause.name.lower()}): is its supply strong enough?"
+                )
+
+    def _calls(self, asked: Iterable[Ask], reply_bytes: int) -> list[Call]:
+        calls = [
+            self.link.submit(Call(opcode, message, self._latency_of(opcode, message), reply_bytes))
+            for opcode, message in asked
+        ]
+        self._pump(calls, self._deadline(calls))
+        return calls
+
+    def _told(self, opcode: Opcode, message: Any, *, reply_bytes: int = 24) -> Any:
+        """Return the reply to one request while the session is being opened: a refusal is not looked into."""
+        (call,) = self._calls([(opcode, message)], reply_bytes)
+        if call.error is not None:
+            raise call.error
+        return call.reply
 
     def _latency_of(self, opcode: Opcode, message: Any) -> float:
         size = len(getattr(message, "values", b""))
@@ -262,12 +292,12 @@ class Session:
                 )
             self.descriptor = decode_descriptor(data)
             self._digest, self._latency = digest, self.descriptor.latency
-        self.ask(Opcode.SET_PARAMETER, SetParameter(Parameter.EVENTS, 1))
+        self._told(Opcode.SET_PARAMETER, SetParameter(Parameter.EVENTS, 1))
 
     def _part(self, at: int, size: int) -> bytes:
         """Return the next part of the descriptor."""
         most = self.link.best_payload - 3
-        part = self.ask(Opcode.DESCRIBE, Describe(at, min(most, size - at)), reply_bytes=most + 3)
+        part = self._told(Opcode.DESCRIBE, Describe(at, min(most, size - at)), reply_bytes=most + 3)
         if part.offset != at or not part.data:
             raise NotADeviceError(
                 f"{self.transport.url} does not give its descriptor from byte {at} on"

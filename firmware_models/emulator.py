@@ -11,8 +11,7 @@ from drivers.transport import BAUD, SerialTransport
 from firmware_models.bridge import Bridge
 from firmware_models.device import Kind
 from firmware_models.faults import plan_from
-from firmware_models.serving import serve, target
-from isingeq.errors import ConfigError
+from firmware_models.serving import check_plan, serve, target
 
 
 class EmulatorTransport:
@@ -98,10 +97,7 @@ def open_emulator(
         return transport
     start, kind = target(rest, uid=uid, seed=seed, elf=elf)
     plan = plan_from(faults, seed=seed)
-    if kind == "emulated" and any(incident.kind == "corrupt" for incident in plan.incidents):
-        raise ConfigError(
-            "memory of an emulated part cannot be reached from outside: take model:// for `corrupt`"
-        )
+    check_plan(plan, rest)
     with contextlib.ExitStack() as opened:
         bridge = serve(start, baud=baud, faults=plan)
         opened.callback(bridge.close)

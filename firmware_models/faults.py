@@ -27,6 +27,7 @@ their defaults::
 A second host and a killed one are no faults of a line; tests make them with processes.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -127,9 +128,9 @@ class Incident:
             )
         if not (self.nth >= 1 and 0 <= self.rate <= 1):
             raise ConfigError(f"{self.kind} needs nth from 1 on and a rate from 0 to 1")
-        lengths = (self.after_bytes, self.times, self.wait_s, self.count, self.offset)
-        if min(*lengths, self.seconds or 0.0) < 0:
-            raise ConfigError(f"{self.kind} has a negative number: none of them may be")
+        lengths = (self.after_bytes, self.times, self.count, self.offset, self.seconds or 0.0)
+        if not (all(length >= 0 for length in lengths) and 0 <= self.wait_s < math.inf):
+            raise ConfigError(f"{self.kind}: numbers count from 0 on, and wait_s comes to an end")
 
     @property
     def course(self) -> Way:
@@ -174,7 +175,7 @@ class FaultPlan:
 
     def __post_init__(self) -> None:
         chances = (self.flip, self.drop, self.insert)
-        if min(chances) < 0 or sum(chances) > 1:
+        if not (all(chance >= 0 for chance in chances) and sum(chances) <= 1):
             raise ConfigError(f"chances {chances} of flip, drop, insert: from 0, at most 1 in sum")
         if self.seed < 0 or (self.device_baud is not None and self.device_baud < 1):
             raise ConfigError("seed of a fault plan counts from 0, device_baud from 1")
@@ -193,8 +194,10 @@ def plan_from(text: str, *, seed: int = 0) -> FaultPlan:
     if text.endswith(".toml"):
         try:
             data = tomllib.loads(Path(text).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"fault plan {text} cannot be read: {error}") from None
+        except OSError as error:
+            raise ConfigError(f"fault plan {text} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise ConfigError(f"fault plan {text} is no TOML: {error}") from None
         return record_from(FaultPlan, {"seed": seed, **data}, text)
     plan = FaultPlan(seed=seed)
     for part in filter(None, text.split(",")):

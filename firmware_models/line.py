@@ -65,8 +65,12 @@ class Line:
             grain: bytes after which a long frame on a paced line is cut, to arrive bit by bit.
 
         Raises:
-            ConfigError: a rate for the device and none for the line.
+            ConfigError: no rate, or one for the device and none for the line.
         """
+        if baud is not None and baud < 1:
+            raise ConfigError(
+                f"baud={baud} is no rate: give bits per second from 1 on, or leave it away"
+            )
         if plan.device_baud is not None and baud is None:
             raise ConfigError("a plan with device_baud needs a line with a rate: give baud too")
         self.baud = self.host_baud = baud

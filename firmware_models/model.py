@@ -16,6 +16,9 @@ from firmware_models.device import Device, Kind
 from firmware_models.faults import Incident, Way, plan_from
 from firmware_models.line import Line, Passage
 from firmware_models.server import Server
+from isingeq.errors import ConfigError
+
+MOST_UID = 2**64 - 1
 
 
 class ModelTransport:
@@ -189,10 +192,9 @@ def open_model(
     if pulled is not None:
         now = max(pulled.now(), pulled.back_at)
         return ModelTransport(pulled.device, url=url, line=pulled.line, now=now)
+    device = open_device(rest, native=native, uid=uid, seed=seed, ideal=ideal)
     line = Line(plan_from(faults, seed=seed), baud=baud)
-    return ModelTransport(
-        open_device(rest, native=native, uid=uid, seed=seed, ideal=ideal), url=url, line=line
-    )
+    return ModelTransport(device, url=url, line=line)
 
 
 def open_device(
@@ -201,8 +203,10 @@ def open_device(
     """Return a board without a line, for whoever serves it; boot ids are drawn, as on a board.
 
     Raises:
-        ConfigError: no such profile.
+        ConfigError: no such profile, or a uid or seed that no board has.
     """
+    if not 0 <= uid <= MOST_UID or seed < 0:
+        raise ConfigError(f"uid={uid} and seed={seed}: both count from 0, and a uid has 64 bits")
     boot = secrets.randbits(32)
     if native:
         from firmware_models.native import NativeDevice

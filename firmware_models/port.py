@@ -2,7 +2,6 @@
 
 import array
 import contextlib
-import errno
 import fcntl
 import os
 import pty
@@ -13,6 +12,8 @@ import tty
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
+
+from isingeq.errors import ConfigError
 
 _CHUNK = 65536
 _TCGETS2 = 0x802C542A
@@ -58,10 +59,10 @@ class Pty:
         """Open it; `link` is kept as a symbolic link to it, whatever it is called.
 
         Raises:
-            OSError: something else stands at `link`, or its folder is missing.
+            ConfigError: something else stands at `link`, or its folder cannot be written.
         """
         if link is not None and link.exists() and not link.is_symlink():
-            raise FileExistsError(errno.EEXIST, "it is there and no symbolic link", str(link))
+            raise ConfigError(f"{link} is there and no symbolic link: name another path")
         self._link = link
         self._master = self._slave = -1
         self.url = ""
@@ -110,7 +111,7 @@ class Pty:
         self.url = os.ttyname(slave)
         try:
             self._point()
-        except OSError:
+        except ConfigError:
             os.close(master)
             os.close(slave)
             raise
@@ -131,15 +132,23 @@ class Pty:
         """Let the link point here, at no moment nowhere."""
         if self._link is not None:
             fresh = self._link.with_name(f"{self._link.name}.{os.getpid()}")
-            fresh.symlink_to(self.url)
-            fresh.replace(self._link)
+            try:
+                fresh.symlink_to(self.url)
+                fresh.replace(self._link)
+            except OSError as error:
+                fresh.unlink(missing_ok=True)
+                raise ConfigError(f"link {self._link} cannot be made: {error.strerror}") from None
 
 
 class Tcp:
     """A TCP port on this machine; while a host holds it, another one that comes is turned away."""
 
     def __init__(self, port: int = 0) -> None:
-        """Listen; 0 takes any free port."""
+        """Listen; 0 takes any free port.
+
+        Raises:
+            ConfigError: the port is taken, or not ours to take.
+        """
         self._port = port
         self._listener: socket.socket | None = None
         self._host: socket.socket | None = None
@@ -195,7 +204,13 @@ class Tcp:
     def plug(self) -> None:
         """See `Port.plug`."""
         if self._listener is None:
-            self._listener = socket.create_server(("127.0.0.1", self._port))
+            try:
+                self._listener = socket.create_server(("127.0.0.1", self._port))
+            except OSError as error:
+                reason = os.strerror(error.errno) if error.errno else error
+                raise ConfigError(
+                    f"port {self._port} cannot be had: {reason}; 0 takes a free one"
+                ) from None
             self._listener.setblocking(False)
             self._port = self._listener.getsockname()[1]
 

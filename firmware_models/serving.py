@@ -15,6 +15,7 @@ from firmware_models.line import Line
 from firmware_models.port import Port, Pty, Tcp
 from firmware_models.processes import ELF
 from firmware_models.qemu import start_qemu
+from isingeq.errors import ConfigError
 
 EMULATORS = {"lm3s": start_qemu, "avr": start_simavr}
 """Emulated boards by name; each runs the ELF of that name."""
@@ -100,13 +101,12 @@ def serve(
         tcp: port to listen on, 0 for any free one; a pty if left out.
         link: symbolic link to keep to the pty.
         baud: pace the line to this rate, and garble where the host's pty is set to another.
-        faults: what goes wrong.
+        faults: what goes wrong; of an emulated part, memory cannot be reached.
         watch: told the time, way and bytes of everything sent.
 
     Raises:
-        ConfigError: a plan that needs a rate.
+        ConfigError: a plan that needs a rate, or a port or link that cannot be had.
         DeviceError: the target did not start.
-        OSError: the port is taken.
     """
     line = Line(faults or FaultPlan(), baud=baud, grain=_GRAIN)
     with ExitStack() as opened:
@@ -115,6 +115,18 @@ def serve(
         bridge = Bridge(start, port, line, watch=watch)
         opened.pop_all()
         return bridge
+
+
+def check_plan(plan: FaultPlan, name: str) -> None:
+    """Refuse faults that cannot befall a board of this name.
+
+    Raises:
+        ConfigError: memory that rots in an emulated part.
+    """
+    if name in EMULATORS and any(incident.kind == "corrupt" for incident in plan.incidents):
+        raise ConfigError(
+            f"the memory of {name} cannot be reached from outside: take a model for `corrupt`"
+        )
 
 
 def target(
@@ -131,10 +143,17 @@ def target(
         elf: another firmware for lm3s and avr.
 
     Raises:
-        ConfigError: no such profile.
+        ConfigError: no such profile, or an option that this kind of board does not have.
         DeviceError: no compiler for a native one.
     """
-    if name in EMULATORS:
+    emulated = name in EMULATORS
+    if emulated and (native or ideal):
+        raise ConfigError(
+            f"{name} runs its own firmware as it is: native and ideal are for profiles"
+        )
+    if elf and not emulated:
+        raise ConfigError(f"{name} runs no ELF: elf is for {' and '.join(EMULATORS)}")
+    if emulated:
         return partial(EMULATORS[name], Path(elf) if elf else ELF / f"{name}.elf", uid=uid), "emulated"  # fmt: skip
     from firmware_models.model import open_device  # its kernels take a second to load
 

@@ -4,7 +4,7 @@
 
 `conjugate?damping=0.5`, `neal`, `profile:chip.toml`, `serial:/dev/ttyACM0?baud=1000000`. A key without a value is
 true. A name is an entry point of the group `isingeq.backends`: a callable `(argument, **options) -> Backend`. What
-looks like a device path or a URL (`/dev/…`, `COM3`, `scheme://…`) goes to the entry point `serial`.
+looks like a device path or a URL (`/dev/…`, `./board`, `COM3`, `scheme://…`) goes to the entry point `serial`.
 """
 
 import difflib
@@ -18,7 +18,7 @@ from isingeq.backend import Backend
 from isingeq.errors import ConfigError
 
 GROUP = "isingeq.backends"
-_DEVICE = re.compile(r"^(/dev/|COM\d+|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
+_DEVICE = re.compile(r"^(\.{0,2}/|COM\d+|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

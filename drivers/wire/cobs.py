@@ -7,6 +7,8 @@ led by its length + 1. A piece of 254 bytes or more is cut after 254, led by 0xF
 from drivers.wire.faults import Fault, FrameError
 
 FULL = 254
+_LED = [bytes([size + 1]) for size in range(FULL)]
+"""What leads a piece of each size."""
 
 
 def longest(size: int) -> int:
@@ -16,8 +18,10 @@ def longest(size: int) -> int:
 
 def stuff(data: bytes) -> bytes:
     """Return `data` without zeros; the closing zero is not added."""
-    out = bytearray()
     pieces = data.split(b"\0")
+    if max(map(len, pieces)) < FULL:
+        return b"".join([_LED[len(piece)] + piece for piece in pieces])
+    out = bytearray()
     for piece in pieces[:-1]:
         whole = len(piece) - len(piece) % FULL
         for at in range(0, whole, FULL):

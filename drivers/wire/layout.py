@@ -92,7 +92,7 @@ def pack(message: Any) -> bytes:
     """
     layout = layout_of(type(message))
     try:
-        data = layout.fixed.pack(*(getattr(message, name) for name in layout.names))
+        data = layout.fixed.pack(*[getattr(message, name) for name in layout.names])
         if layout.spins is not None:
             listed = getattr(message, layout.spins)
             if len(listed) != getattr(message, "num_" + layout.spins):

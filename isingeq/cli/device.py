@@ -152,7 +152,14 @@ def _tested(output: Output, board: "Board", url: str, reset: bool) -> None:
 def _run(inner: str, spec: str) -> None:
     """Run another command of isingeq on this backend; its failure is this one's."""
     from isingeq.cli.commands import app
+    from isingeq.errors import ConfigError
 
-    code = app(args=[*shlex.split(inner), "--backend", spec], standalone_mode=False)
+    try:
+        code = app(args=[*shlex.split(inner), "--backend", spec], standalone_mode=False)
+    except Exception as error:  # how it was called; what it does, it reports itself
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        raise ConfigError(
+            f"--command {inner!r}: {said.rstrip('.')}; give a command that takes --backend"
+        ) from None
     if code:
         raise typer.Exit(code)

@@ -59,19 +59,20 @@ def emulate(
     """Serve an emulated board until Ctrl-C; the first line says what to attach to."""
     with command(json=json, quiet=quiet, debug=debug) as output:
         from firmware_models.faults import plan_from
-        from firmware_models.serving import serve, target
+        from firmware_models.serving import check_plan, serve, target
         from isingeq.errors import ConfigError
         from isingeq.experiments.stopping import stop_on_signal
 
         if tcp is not None and link is not None:
             raise ConfigError("--link is for a pty, and --tcp makes none: leave one of them away")
         plan = plan_from(faults, seed=seed)
+        check_plan(plan, board)
         start, kind = target(board, native=native, uid=uid, seed=seed, ideal=ideal, elf=elf)
         with (
             stop_on_signal(lambda: None) as stop,
             serve(start, tcp=tcp, link=link, baud=baud, faults=plan) as bridge,
         ):
-            url = bridge.url if link is None else str(link)
+            url = bridge.url if link is None else str(link.absolute())
             spec = f"{url}?kind={kind}"
             output.answer(f"{board} ({kind}) at {url}")
             output.line(f"attach it with --backend '{spec}'")

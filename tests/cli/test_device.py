@@ -53,7 +53,10 @@ def test_no_device_is_one_line(isingeq):
     for words in (["info"], ["selftest"], ["record", "x.txt"]):
         ended = isingeq("device", words[0], "/dev/nowhere", *words[1:])
         assert ended.code == 8
-        assert ended.err == "error: /dev/nowhere cannot be opened: No such file or directory\n"
+        assert ended.err == (
+            "error: /dev/nowhere cannot be opened: No such file or directory; "
+            "isingeq devices lists the ports there are\n"
+        )
 
 
 def test_a_device_in_use_is_named(isingeq):
@@ -107,3 +110,41 @@ def test_another_command_is_recorded_and_played_back(isingeq, tmp_path):
     assert "give that with --command" in ended.err
     ended = isingeq("device", "record", URL, "new.txt", "--command", "solve nowhere.txt")
     assert ended.code == 4
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("backends", "No such option: --backend"),
+        ("dance", "No such command 'dance'"),
+        ("solve 'torus", "No closing quotation"),
+    ],
+)
+def test_a_command_that_cannot_be_recorded_is_named(isingeq, command, said):
+    ended = isingeq("device", "record", URL, "talk.txt", "--command", command)
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.err.endswith("; give a command that takes --backend\n")
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("model://ref-avr64?baud=0", 2, "baud=0 is no rate"),
+        ("/dev/ttyX?baud=99999999999", 2, "baud=99999999999 is no rate"),
+        ("socket://localhost", 2, "needs host and port, as in socket://"),
+        ("rfc2217://localhost:abc", 2, "needs host and port, as in rfc2217://"),
+        ("spy://", 2, "names no device"),
+        ("", 2, "names no device"),
+        ("hwgrep://(", 8, "missing )"),
+        ("/dev/null", 8, "it is no serial port"),
+        ("loop://", 8, "a loopback, not a device"),
+    ],
+)
+def test_what_is_no_port_is_one_line(isingeq, url, code, said):
+    ended = isingeq("device", "info", url)
+    assert ended.code == code, ended.err
+    assert ended.err.startswith("error: ")
+    assert said in ended.err
+    assert ended.err.count("\n") == 1

@@ -31,6 +31,9 @@ def test_a_spec_parses_into_what_it_was_made_of(name, argument, options):
     "device",
     [
         "/dev/ttyACM0",
+        "/tmp/board",
+        "./board",
+        "../board",
         "COM3",
         "com12",
         "socket://host:5000",

@@ -72,13 +72,16 @@ def test_lists_and_missing_defaults_round_trip():
         ("schema", 2, "schema 2, 1 is understood"),
         ("units.most", 0, "0 spins"),
         ("units.most", 6145, "not even one slot"),
-        ("units.most", True, "is True, int is needed"),
+        ("units.most", True, "is True, a whole number is needed"),
         ("units.state", "qubit", "state 'qubit'"),
         ("units.bits", 2, "read out as one bit"),
-        ("coupling.low", 127, "coupling .* is empty"),
-        ("coupling.high", 128, "does not fit"),
-        ("coupling.low", -129, "does not fit"),
-        ("field.bits", 17, "field .* does not fit"),
+        ("coupling.low", 127, "coupling from 127 to 127 in 8 bits"),
+        ("coupling.low", 1, "coupling from 1 to 127 in 8 bits: 0 within"),
+        ("coupling.high", 128, "coupling from -127 to 128"),
+        ("coupling.low", -129, "coupling from -129 to 127"),
+        ("field.bits", 17, "field from .* in 17 bits: .* 16 bits at most"),
+        ("maker.vendor", "red \x1b[31m", "names must be printable"),
+        ("limits.field_memory", 1 << 32, "counted in 32 bits"),
         ("update.rule", "magic", "rule 'magic'"),
         ("update.energy_sign", 0, "energy_sign must"),
         ("schedule.beta_unit", 0.0, "beta_unit must"),
@@ -142,7 +145,7 @@ GOOD = encode_descriptor(load_profile("ref-avr64"))
         (b"[]", "a table is needed"),
         (GOOD[:-1], "not usable"),
         (GOOD.replace(b"ref-avr64", b"ref-\xffvr64"), "not usable"),
-        (GOOD.replace(b'"boot_s":0.05', b'"boot_s":NaN'), "NaN is no number"),
+        (GOOD.replace(b'"boot_s":0.09', b'"boot_s":NaN'), "NaN is no number"),
         (GOOD.replace(b'"bits":1,', b'"bits":1,"bits":1,'), "a key stands twice"),
         (GOOD.replace(b'"energy_sign":1', b'"energy_sign":3'), "energy_sign must"),
         (b" " * (MOST_BYTES + 1), "are allowed"),
@@ -219,3 +222,8 @@ def test_all_to_all_is_the_upper_triangle_row_by_row():
 def test_listed_edges_beyond_a_smaller_problem_are_left_out():
     topology = Topology("edges", edges=((0, 1), (0, 3), (1, 2)))
     np.testing.assert_array_equal(topology.pairs(3), [(0, 1), (1, 2)])
+
+
+def test_a_descriptor_that_would_not_travel_is_refused():
+    with pytest.raises(ConfigError, match="bytes, 65535 are allowed"):
+        encode_descriptor(descriptor_from(with_value("maker.vendor", "x" * 65535)))

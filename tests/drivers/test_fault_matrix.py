@@ -48,8 +48,20 @@ def quiet_day():
     return settled(url_of("model"))[0]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("fault", SURVIVED)
+QUICK = ("lost reply to RUN", "reset during a run", "unplugged and replugged during a run")
+ROWS = [
+    pytest.param(
+        target,
+        fault,
+        marks=[pytest.mark.slow] if target == "lm3s" and fault not in QUICK else [],
+        id=f"{fault}-{target}",
+    )
+    for fault in SURVIVED
+    for target in TARGETS
+]
+
+
+@pytest.mark.parametrize(("target", "fault"), ROWS)
 def test_is_survived(target, fault):
     if fault == "brown-out" and target == "lm3s":
         pytest.skip(

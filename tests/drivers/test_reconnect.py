@@ -99,6 +99,6 @@ def test_a_device_without_a_number_is_taken_where_it_was_and_nowhere_else(there,
         with closing(open_board(str(there))) as board:
             board.recovery = 0.3
             bridge.unplug()
-            with pytest.raises(LinkLostError, match=rf"no longer at {there}"):
+            with pytest.raises(LinkLostError, match=rf"no longer at {there}, and has no uid"):
                 board.settle(small_job())
         assert other.traffic.to_device == 0

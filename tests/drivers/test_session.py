@@ -158,3 +158,22 @@ def test_a_line_that_loses_half_a_percent_of_its_bytes_is_usable(seed):
     for _ in range(50):
         assert session.ask(Opcode.ECHO, Echo(data), reply_bytes=42).data == data
     assert session.link.best_payload < 120
+
+
+def test_a_reset_while_a_session_is_opened_opens_it_again():
+    session = Session(transport("reset@DESCRIBE"))
+    assert session.descriptor == PROFILE
+    assert session.welcome.cause is ResetCause.PIN
+
+
+def test_a_device_that_is_always_reset_is_given_up():
+    """A weak supply: it greets, and is gone as soon as there is work."""
+    with pytest.raises(DeviceResetError, match=r"again and again \(pin\): is its supply"):
+        Session(transport("reset@DESCRIBE:1,reset:1"))
+    line = transport()
+    session = Session(line)
+    session.ask(Opcode.STATUS, Nothing())
+    line.line = Line(plan_from("reset:1"))
+    session.ask(Opcode.STATUS, Nothing())  # is answered, and then it comes
+    with pytest.raises(DeviceResetError, match="again and again"):
+        session.ask(Opcode.STATUS, Nothing())

@@ -70,7 +70,7 @@ def test_every_kind_has_a_direction_and_lengths_where_it_needs_them():
 
 @pytest.mark.parametrize(
     "text", ["flop:0.1", "flip", "flip:x", "flip:0.6,drop:0.6", "flip:-0.1", "device_baud:0", "reset@NOSUCH",
-             "reset@RUN:0", "reset:1.5", "seed:1.5", "nowhere.toml", "seed:-1"]
+             "reset@RUN:0", "reset:1.5", "seed:1.5", "nowhere.toml", "seed:-1", "flip:nan", "reset:nan"]
 )  # fmt: skip
 def test_what_is_no_fault_is_refused(text):
     with pytest.raises(ConfigError):
@@ -79,7 +79,8 @@ def test_what_is_no_fault_is_refused(text):
 
 @pytest.mark.parametrize(
     "wrong", [{"kind": "reset", "way": "up"}, {"kind": "stall", "seconds": -1.0}, {"kind": "lose", "times": -1},
-              {"kind": "corrupt", "memory": "DISK"}, {"kind": "reset", "wait_s": -0.1}]
+              {"kind": "corrupt", "memory": "DISK"}, {"kind": "reset", "wait_s": -0.1},
+              {"kind": "stall", "seconds": float("nan")}, {"kind": "reset", "wait_s": float("inf")}]
 )  # fmt: skip
 def test_an_incident_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ConfigError):

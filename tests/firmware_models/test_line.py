@@ -135,6 +135,9 @@ def test_a_line_garbles_both_ways_where_rates_differ():
     assert joined(line.to_device(data, 9.0)) == data
     with pytest.raises(ConfigError, match="baud"):
         Line(plan_from("device_baud:9600"))
+    for none in (0, -9600):
+        with pytest.raises(ConfigError, match=f"baud={none} is no rate"):
+            Line(baud=none)
 
 
 def test_an_incident_strikes_where_it_was_placed():

@@ -110,7 +110,7 @@ def test_a_busy_device_answers_in_the_time_of_a_command():
 def test_polling_without_waiting_still_gets_somewhere():
     transport = opened(Parrot(slices=2))
     answers = b""
-    for _ in range(2100):
+    for _ in range(round(0.21 / COMMAND_S)):
         transport.write(PING)
         answers += transport.read(0.2)
         if b"done" in answers:
@@ -222,3 +222,6 @@ def test_what_cannot_be_opened_is_refused():
         open_model("ref-arm192", faults="nosuch:1")
     with pytest.raises(ConfigError, match="baud"):
         open_model("ref-arm192", faults="device_baud:9600")
+    for wrong in ({"uid": -1}, {"uid": 2**64}, {"seed": -1}):
+        with pytest.raises(ConfigError, match="count from 0, and a uid has 64 bits"):
+            open_model("ref-arm192", **wrong)

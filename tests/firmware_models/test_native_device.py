@@ -238,7 +238,7 @@ def test_a_slice_takes_what_the_latency_model_says(host):
     took = 0.0
     while device.busy:
         took += device.work(0.0)[1]
-    assert took == pytest.approx(4 * 3 * 5 * 11 * 1e-5)
+    assert took == pytest.approx(4 * 3 * 5 * 11 * 1.4e-5)
 
 
 def test_without_a_compiler_it_says_so(tmp_path, monkeypatch):

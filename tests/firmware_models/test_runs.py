@@ -153,13 +153,13 @@ def test_thin_goes_on_from_the_row_before(start):
 def test_the_estimate_is_what_a_run_takes(thin, sweeps):
     host = Host().ready()
     accepted = host.start(reads=3, thin=thin)
-    assert accepted.estimate_us == 3 * sweeps * N * 100
+    assert accepted.estimate_us == 3 * sweeps * N * 150
     assert host.finish() == pytest.approx(accepted.estimate_us / 1e6)
 
 
 def test_the_estimate_stops_at_its_largest_value():
     host = Host().ready(legs=np.array([[0, 9, 65535]] * 2))
-    assert host.start(reads=1).estimate_us == 3 * 131070 * N * 100
+    assert host.start(reads=1).estimate_us == 3 * 131070 * N * 150
     host.hello(nonce=2)
     assert host.start(reads=60).estimate_us == 2**32 - 1
 

@@ -221,6 +221,7 @@ def test_any_payloads_are_answered_and_couplings_only_written_by_those_who_may(r
         before = server._board.memory.digest
         sequence = (session.expected + shift) % 65536
         host = Host(server, sequence=sequence)
+        host.strong = server._receiver.strong
         found = host.send(host.frame(opcode, payload))
         assert len(found) == 1 or shift < 0
         if opcode not in (Opcode.BEGIN, Opcode.LOAD_COUPLINGS):

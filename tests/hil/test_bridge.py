@@ -12,7 +12,7 @@ from drivers.errors import LinkLostError
 from drivers.transport import SerialTransport
 from drivers.wire.constants import Memory
 from firmware_models.faults import FaultPlan, Incident, Way, plan_from
-from firmware_models.serving import serve
+from firmware_models.serving import check_plan, serve, target
 from isingeq.errors import ConfigError, DeviceError
 
 BLOCK = bytes(range(1, 256)) * 8 + bytes(8)
@@ -179,10 +179,37 @@ def test_a_link_takes_no_place_of_anything_else(parrot, tmp_path):
     mine = tmp_path / "mine"
     mine.write_text("precious")
     for link, why in ((mine, "no symbolic link"), (tmp_path / "nowhere" / "board", "No such")):
-        with pytest.raises(OSError, match=why):
+        with pytest.raises(ConfigError, match=f"{link.name} .*{why}"):
             serve(lambda: parrot, link=link)
     assert mine.read_text() == "precious"
     assert num_open() == before
+
+
+def test_a_port_that_is_taken_is_named(parrot):
+    with serve(lambda: parrot, tcp=0) as bridge:
+        port = int(bridge.url.rpartition(":")[2])
+        with pytest.raises(ConfigError, match=f"port {port} cannot be had: Address already in use"):
+            serve(lambda: parrot, tcp=port)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("lm3s", {"native": True}, "lm3s runs its own firmware"),
+        ("avr", {"ideal": True}, "avr runs its own firmware"),
+        ("ref-arm192", {"elf": "my.elf"}, "elf is for lm3s and avr"),
+    ],
+)
+def test_an_option_that_a_board_does_not_have_is_refused(name, options, words):
+    with pytest.raises(ConfigError, match=words):
+        target(name, **options)
+
+
+def test_memory_of_an_emulated_part_does_not_rot():
+    plan = FaultPlan(incidents=(Incident("corrupt"),))
+    check_plan(plan, "ref-arm192")
+    with pytest.raises(ConfigError, match="the memory of lm3s cannot be reached"):
+        check_plan(plan, "lm3s")
 
 
 def test_incidents_of_a_plan_befall_the_board(parrot):
