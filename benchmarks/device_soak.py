@@ -54,11 +54,15 @@ def problem(n, batch, seed):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--settles", type=int, default=10_000)
     parser.add_argument("--board", choices=URLS, default="model")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--bad", type=float, default=0.005, help="bytes flipped, dropped or inserted")
+    parser.add_argument(
+        "--bad", type=float, default=0.005, help="bytes flipped, dropped or inserted"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         plan = Path(folder) / "plan.toml"
@@ -85,12 +89,17 @@ def soak(asked: argparse.Namespace, url: str) -> None:
         link, longest = link + took, max(longest, took)
         frames.append(board.board.session.link.best_payload)
         if number % 500 == 499:
-            print(f"{number + 1} settles, {wrong} wrong, {time.perf_counter() - started:.0f} s", flush=True)
+            print(
+                f"{number + 1} settles, {wrong} wrong, {time.perf_counter() - started:.0f} s",
+                flush=True,
+            )
     assert found is not None
     counters = Counter(found.provenance.details["link"])
     print(f"board {asked.board}, {asked.settles} settles, {asked.bad:.2%} of bytes bad")
     print(f"undetected errors {wrong}, lost samples {lost}, longest settle {longest:.2f} s")
-    print(f"payload of a frame: {np.median(frames):.0f} bytes (median), {min(frames)} to {max(frames)}")
+    print(
+        f"payload of a frame: {np.median(frames):.0f} bytes (median), {min(frames)} to {max(frames)}"
+    )
     print(f"{link:.0f} s on the board's clock, {time.perf_counter() - started:.0f} s here")
     print(", ".join(f"{name} {count}" for name, count in counters.items() if count))
     board.close()

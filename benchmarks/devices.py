@@ -35,6 +35,7 @@ class Batches:
         self.rng = np.random.default_rng(seed)
         self.edges = self.couplings()
         self.number = 0
+        self.schedule = None
 
     def couplings(self):
         J = self.rng.integers(-127, 128, len(PAIRS[0])).astype(np.float32)
@@ -48,7 +49,8 @@ class Batches:
         h = self.rng.integers(-120, 121, (b, SPINS)).astype(np.float32)
         problem = Problem((Layer("s", SPINS, Spin()),), (self.edges,), h)
         self.number += 2
-        free = self.backend.settle(SettleRequest(problem, seed=self.number))
+        self.schedule = self.schedule or self.backend.suggest_schedule(problem)  # as a trainer
+        free = self.backend.settle(SettleRequest(problem, seed=self.number, schedule=self.schedule))
         force = np.zeros((2 * b, SPINS), np.float32)
         force[:b, -OUTPUTS:] = self.rng.choice([-5, 5], (b, OUTPUTS))
         force[b:] = -force[:b]
@@ -56,6 +58,7 @@ class Batches:
             problem.with_fields(np.concatenate([h, h])),
             (LinearNudge(force),),
             seed=self.number + 1,
+            schedule=self.schedule,
             initial=np.concatenate([free.states] * 2),
         )
         return free, self.backend.settle(both)

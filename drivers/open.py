@@ -32,7 +32,7 @@ def parse_url(text: str) -> tuple[str, dict[str, str]]:
 
 
 def open_board(
-    url: str, options: Mapping[str, str] | None = None, *, timeout: float = 10.0,
+    url: str, options: Mapping[str, str] | None = None, *, timeout: float = 10.0, recovery: float = 30.0,
     recorder: Recorder | None = None,
 ) -> Board:  # fmt: skip
     """Open the board at a URL.
@@ -41,6 +41,7 @@ def open_board(
         url: URL or device path.
         options: of the transport; and `record`, a file to record the conversation in.
         timeout: seconds without an answer after which a request has failed.
+        recovery: seconds that bringing the board back may take, over all tries of a job.
         recorder: of the conversation, instead of `record`.
 
     Raises:
@@ -48,6 +49,10 @@ def open_board(
         DeviceError: nothing answers there, or not a device of this protocol.
         InUseError: another process holds it.
     """
+    if not (timeout > 0 and recovery >= 0):
+        raise ConfigError(
+            f"a device needs timeout > 0 and recovery >= 0 in seconds, got {timeout:g} and {recovery:g}"
+        )
     given = dict(options or {})
     file = given.pop("record", None)
     if file == "":
@@ -57,7 +62,7 @@ def open_board(
     access = Access(url, given, recorder)
     with ExitStack() as opened:
         opened.callback(access.release)
-        board = Board(access.open, timeout, let_go=access.release)
+        board = Board(access.open, timeout, recovery, let_go=access.release)
         opened.callback(board.close)
         access.hold(board.session)
         opened.pop_all()
@@ -134,9 +139,9 @@ class Access:
                 if found.uid == uid:
                     return self._plug(found.url)
             self._look_at = time.monotonic() + _LOOK_S
-        raise LinkLostError(
-            f"device {uid:#x} is no longer at {self.url}, nor at another port: attach it again"
-        )
+        who = f"device {uid:#x}" if uid else "the device"
+        elsewhere = "nor at another port" if uid else "and has no uid to be found by elsewhere"
+        raise LinkLostError(f"{who} is no longer at {self.url}, {elsewhere}: attach it again")
 
     def _plug(self, url: str) -> Transport:
         path = port_path(url)

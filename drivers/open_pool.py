@@ -76,9 +76,8 @@ def pool(
     members: list[Member] = []
     with ExitStack() as opened:
         for spec in _boards(argument, options):
-            board = open_board(spec.argument, spec.options, timeout=timeout)
+            board = open_board(spec.argument, spec.options, timeout=timeout, recovery=recovery)
             opened.callback(board.close)
-            board.recovery = recovery
             members.append(Member(SerialBackend(spec.argument, board, sweeps, beta, reverse)))
         if not members:
             raise ConfigError("pool needs boards, as in pool:/dev/ttyACM0,/dev/ttyACM1")
