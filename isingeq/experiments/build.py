@@ -21,6 +21,8 @@ from isingeq.problem import Problem
 from isingeq.tasks import Dataset, load
 from isingeq.terms import Clamp
 
+_LINE = ("baud", "timeout", "recovery", "record")
+"""What a run does not depend on in the SPEC of a board."""
 _FREE_TO_CHANGE = ("name", "threads", "learning.checkpoint_every_s")
 
 
@@ -171,9 +173,19 @@ def identity(experiment: Experiment, data: Dataset) -> dict[str, object]:
             out |= {f"{key}.{inner}": v for inner, v in value.items()}
         else:
             out[key] = value
+    out["machine.backend"] = _wherever_plugged(experiment.machine.backend)
     prolonged = experiment.learning.anneal == "constant"
     free = {*_FREE_TO_CHANGE, *(("learning.epochs", "learning.patience") if prolonged else ())}
     return {key: value for key, value in out.items() if key not in free}
+
+
+def _wherever_plugged(spec: str) -> str:
+    """Return a SPEC without the port and line of a board: it may come back at another one."""
+    parsed = registry.parse_spec(spec)
+    if parsed.name != "serial" or "://" in parsed.argument:
+        return spec
+    kept = [f"{key}={value}" for key, value in parsed.options.items() if key not in _LINE]
+    return "&".join(["serial:", *sorted(kept)])
 
 
 def _named(kind: Any, values: dict[str, Any], **more: Any) -> dict[str, Any]:

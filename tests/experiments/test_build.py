@@ -91,6 +91,24 @@ def test_identity_forgets_what_changes_no_number(blobs):
         assert build.identity(changed(blobs, **tables), data) != build.identity(blobs, data)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("/dev/ttyACM0?baud=115200&sweeps=50", "/dev/ttyUSB3?sweeps=50&timeout=3", True),
+        ("COM3", "serial:/dev/ttyACM0", True),
+        ("/dev/ttyACM0?sweeps=50", "/dev/ttyACM0?sweeps=60", False),
+        ("/dev/ttyACM0", "model://ref-arm192", False),
+        ("model://ref-arm192", "emulator://lm3s", False),
+    ],
+)
+def test_a_board_may_come_back_at_another_port(blobs_on_spins, a, b, same):
+    data = load(**blobs_on_spins.data.model_dump())
+    one, other = (
+        build.identity(changed(blobs_on_spins, machine={"backend": spec}), data) for spec in (a, b)
+    )
+    assert (one == other) is same
+
+
 def test_epochs_belong_to_the_identity_where_the_rate_follows_them(blobs):
     data = load("blobs")
     for anneal, same in (("constant", True), ("cosine", False)):
