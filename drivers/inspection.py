@@ -63,7 +63,7 @@ class Inspection:
         slots = "; ".join(f"{n} spins: {d.slots(n)} slots, {d.rows(n)} rows" for n in _sizes(d))
         seeded = "seeded" if d.update.seeded else "not seeded"
         lattice = f" {d.topology.rows} x {d.topology.columns}" if d.topology.rows else ""
-        num_pairs = len(d.topology.pairs(d.units.most))
+        num_pairs = d.topology.num_pairs(d.units.most)
         return [
             ("device", f"{d.maker.vendor} {d.maker.model}, firmware {d.maker.firmware}, {self.kind}"),
             ("uid, boot", f"{w.uid:#x}, {w.boot:#x} (last reset: {w.cause.name.lower()})"),

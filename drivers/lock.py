@@ -6,6 +6,7 @@ The file says who holds it. It stays when the lock is let go, or two hosts could
 import json
 import os
 import shlex
+import stat
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from drivers.errors import InUseError
+from isingeq.errors import DeviceError
 
 try:
     import fcntl
@@ -90,19 +92,44 @@ def lock_directory() -> Path:
 
 
 def _take(name: str, what: str) -> Lock:
-    folder = lock_directory()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    file = os.open(folder / f"{name}.lock", flags, 0o600)
+    try:
+        file = os.open(_own(lock_directory()) / f"{name}.lock", flags, 0o600)
+    except OSError as error:
+        raise DeviceError(f"{what} cannot be locked: {error.filename}: {error.strerror}") from None
     if not _locked(file):
         owner = _read(file)
         os.close(file)
         known = str(owner) if owner else "another process"
         raise InUseError(f"{what} is in use by {known}: end it, or take another device", owner)
-    myself = Owner(os.getpid(), command_line(), time.time())
+    myself = Owner(os.getpid(), _short(command_line()), time.time())
     os.ftruncate(file, 0)
     os.write(file, json.dumps(asdict(myself)).encode())
     return Lock(file)
+
+
+def _own(folder: Path) -> Path:
+    """Return the folder of the locks, made if need be; anybody may have made another in the temporary folder.
+
+    Raises:
+        DeviceError: it is no folder, or one that others can get at.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    wrong = ""
+    if not stat.S_ISDIR(found.st_mode):
+        wrong = "a link" if stat.S_ISLNK(found.st_mode) else "no folder"
+    elif hasattr(os, "getuid") and found.st_uid != os.getuid():
+        wrong = "another user's"
+    elif hasattr(os, "getuid") and found.st_mode & 0o077:
+        wrong = f"open to others (mode {stat.S_IMODE(found.st_mode):o}, 700 is needed)"
+    if wrong:
+        raise DeviceError(
+            f"{folder}, the folder of the locks, is {wrong}: "
+            "remove it, or set XDG_RUNTIME_DIR to a folder of your own"
+        )
+    return folder
 
 
 def _locked(file: int) -> bool:
@@ -127,11 +154,14 @@ def _read(file: int) -> Owner | None:
 
 
 def command_line() -> str:
-    """Return what this process was started by, in short."""
+    """Return what this process was started by."""
     program, *arguments = sys.argv or [""]
     path = Path(program)
     name = path.parent.name if path.stem == "__main__" else path.name
-    command = shlex.join([name or "python", *arguments])
+    return shlex.join([name or "python", *arguments])
+
+
+def _short(command: str) -> str:
     return command if len(command) <= _LONGEST else command[: _LONGEST - 1] + "…"
 
 

@@ -3,9 +3,9 @@
     pool:URL,URL,…     pool:URL*4     pool:FILE.toml          ?OPTION&…
 
 `pool:/dev/ttyACM0,/dev/ttyACM1?baud=1000000&sweeps=50`, `pool:emulator://lm3s*4?baud=115200`. A URL with `*N` stands
-for N boards of a kind that is made when it is opened; they get the uids 1 to N. Options that the pool does not know go
-to the transport of every board. Where boards differ in options, or a URL has a comma or a star in it, a file lists
-them::
+for N boards, 64 at most, of a kind that is made when it is opened; they get the uids 1 to N. Options that the pool does
+not know go to the transport of every board. Where boards differ in options, or a URL has a comma or a star in it, a
+file lists them::
 
     boards = ["/dev/ttyACM0?baud=1000000", "/dev/ttyUSB0", "model://ref-arm192?uid=7"]
 
@@ -29,7 +29,9 @@ from drivers.serial_backend import SerialBackend
 from isingeq.errors import ConfigError
 from isingeq.registry import Spec, parse_spec
 
-_REPEATED = re.compile(r"(?P<url>.+)\*(?P<times>\d+)")
+_REPEATED = re.compile(r"(?P<url>.+)\*0*(?P<times>[0-9]+)")
+_MOST = 64
+"""Boards that a star stands for: each is opened, and has a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,10 @@ def _boards(argument: str, options: Mapping[str, str]) -> Iterator[Spec]:
         if repeated is None:
             yield Spec(spec.name, spec.argument, {**options, **spec.options})
             continue
+        if len(repeated["times"]) > 2 or int(repeated["times"]) > _MOST:
+            raise ConfigError(
+                f"pool:{text[:60]} stands for too many boards: give {_MOST} at most after the star"
+            )
         for number in range(1, int(repeated["times"]) + 1):
             yield Spec(spec.name, repeated["url"], {"uid": str(number), **options})
 
@@ -107,5 +113,6 @@ def _listed(path: str) -> tuple[str, ...]:
     try:
         data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"list of boards {path} cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"list of boards {path} cannot be read: {reason}") from None
     return record_from(Listed, data, path).boards

@@ -22,6 +22,7 @@ in the file: so it says the same again, byte by byte, or it has changed.
 import hashlib
 import itertools
 import math
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,13 +34,14 @@ from drivers.transport import Transport
 from drivers.wire.constants import Event, Opcode
 from drivers.wire.frame import REPLY, Frame, Receiver
 from isingeq.backend import Kind
-from isingeq.errors import ConfigError
+from isingeq.errors import ConfigError, DeviceError
 
 VERSION = 1
 _TITLE = "isingeq recording"
 _GRAIN_S = 0.001
 """The host's clock stands still for so long between two lines."""
 _KEYS = ("url", "kind", "baud", "draws", "note")
+_BAUD = re.compile(r"none|[1-9][0-9]{0,9}")
 
 
 def draws_from(seed: str) -> Callable[[int], int]:
@@ -76,31 +78,38 @@ class Recorder:
         self._at = 0.0
         self._names = {">": _Names(), "<": _Names()}
         self._file: TextIO | None = None
+        self._failure: DeviceError | None = None
 
     def wrap(self, transport: Transport) -> "RecordedTransport":
         """Return a line that goes into the file as well.
 
         Raises:
-            ConfigError: the file exists.
+            ConfigError: the file exists, or cannot be made.
+            DeviceError: it cannot be written.
         """
         if self._file is None:
             try:
                 self._file = self.path.open("x", encoding="utf-8", buffering=1)
             except FileExistsError:
                 raise ConfigError(f"{self.path} exists: name a new file for it") from None
+            except OSError as error:
+                raise ConfigError(self._unwritten(error)) from None
             self._start = transport.now()
             values = (transport.url, transport.kind, transport.baud or "none", self._seed, self._note)  # fmt: skip
             head = "\n".join(f"{key} {value}" for key, value in zip(_KEYS, values, strict=True))
-            self._file.write(f"{_TITLE} {VERSION}\n{head}\n\n")
+            self._write(f"{_TITLE} {VERSION}\n{head}\n\n")
         return RecordedTransport(transport, self)
 
     def note(self, now: float, mark: str, data: bytes = b"", text: str = "") -> None:
-        """Write a line."""
-        assert self._file is not None
+        """Write a line.
+
+        Raises:
+            DeviceError: the file cannot be written.
+        """
         self._at = max(self._at, self._time(now))
         shown = data.hex() or text
         names = self._names[mark].of(data) if data else ""
-        self._file.write(f"{self._at:.6f} {mark}{shown and ' ' + shown}{names and '  ' + names}\n")
+        self._write(f"{self._at:.6f} {mark}{shown and ' ' + shown}{names and '  ' + names}\n")
 
     def waited(self, now: float, timeout: float) -> None:
         """Write a line for a wait in vain: it must end later by the file's clock, too, however short it was."""
@@ -114,9 +123,32 @@ class Recorder:
         return self._at
 
     def close(self) -> None:
-        """End the file."""
+        """End the file.
+
+        Raises:
+            DeviceError: it could not be written to its end.
+        """
         if self._file is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:
+                self._failure = self._failure or DeviceError(self._unwritten(error))
+        if self._failure is not None:
+            raise self._failure
+
+    def _write(self, text: str) -> None:
+        # After a line that was lost, none that follows is of use.
+        assert self._file is not None
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._file.write(text)
+        except OSError as error:
+            self._failure = DeviceError(self._unwritten(error))
+            raise self._failure from None
+
+    def _unwritten(self, error: OSError) -> str:
+        return f"{self.path} cannot be written: {_reason(error)}; name a file elsewhere"
 
     def _time(self, now: float) -> float:
         # The host gets the very number that the file holds.
@@ -206,11 +238,17 @@ def read_recording(path: Path) -> tuple[dict[str, str], list[Line]]:
     first, _, _ = text.partition("\n")
     if first != f"{_TITLE} {VERSION}":
         raise ConfigError(f"{path} begins with {first[:40]!r}, not with '{_TITLE} {VERSION}'")
-    top, _, body = text.partition("\n\n")
+    top, gap, body = text.partition("\n\n")
     head = {key: value for key, _, value in (row.partition(" ") for row in top.splitlines()[1:])}
     missing = [key for key in _KEYS if key not in head]
     if missing:
         raise ConfigError(f"{path}: {missing[0]} is missing in the first lines")
+    if not _BAUD.fullmatch(head["baud"]):
+        raise ConfigError(
+            f"{path}: baud is {head['baud'][:40]!r}, bits per second or 'none' are needed"
+        )
+    if not gap:
+        raise ConfigError(f"{path} ends in its first lines: record it anew")
     rows = body.splitlines()
     if body and not body.endswith("\n"):
         rows.pop()  # the host was killed while it wrote this one
@@ -243,6 +281,8 @@ def _lines(path: Path, rows: list[str], first: int) -> Iterator[Line]:
         try:
             data = bytes.fromhex(rest.partition("  ")[0]) if mark in ("<", ">") else b""
             if mark not in ("<", ">", ".", "!") or (mark == ">" and not data):
+                raise ValueError
+            if not 0 <= float(at) < math.inf:
                 raise ValueError
             yield Line(number, float(at), mark, data, rest)
         except ValueError:

@@ -1,7 +1,8 @@
 """A recording played back: the device's part comes from the file, and the host is held to its own.
 
 The file's clock is the host's. Requests, their order and their bytes must be the same; how often the host looks for
-an answer need not be.
+an answer need not be. A host that has parted from the file hears of nothing but the first difference, however it takes
+errors, and cannot wait for more than the file holds.
 """
 
 from pathlib import Path
@@ -47,6 +48,7 @@ class ReplayTransport:
         self._place = self._begun = 0
         self._clock = self._waited = 0.0
         self._gone = ""
+        self._parted: DifferenceError | None = None
 
     def now(self) -> float:
         """Return seconds on the clock of the recording."""
@@ -58,10 +60,12 @@ class ReplayTransport:
 
         Raises:
             LinkLostError: the line was lost here.
-            DifferenceError: the host should say something, and has waited for long.
+            DifferenceError: the host should say something, and has waited for long; or the file ended.
         """
         self._check()
         line = self._ahead()
+        if line is None and timeout > 0:
+            self._differ(None, "an answer is waited for")
         if line is not None and line.mark in "<!":
             self._pass(line)
             return line.data
@@ -111,11 +115,13 @@ class ReplayTransport:
         """Return the number of lines played, if all the host said was said again.
 
         Raises:
-            DifferenceError: it said more.
+            DifferenceError: the host parted from it, or should have said more.
         """
+        if self._parted is not None:
+            raise self._parted
         for line in self._lines[self._place :]:
             if line.mark == ">":
-                self._differ(line, "nothing is sent")
+                raise self._difference(line, "nothing is sent")
         return len(self._lines)
 
     def _ahead(self) -> Line | None:
@@ -141,6 +147,8 @@ class ReplayTransport:
             self._check()
 
     def _check(self) -> None:
+        if self._parted is not None:
+            raise self._parted
         if self._gone:
             raise LinkLostError(self._gone)
 
@@ -152,11 +160,15 @@ class ReplayTransport:
         self._differ(line, f"{new} is sent", f"{known} (they part at byte {at - begin})")
 
     def _differ(self, line: Line | None, now: str, then: str = "") -> NoReturn:
+        self._parted = self._difference(line, now, then)
+        raise self._parted
+
+    def _difference(self, line: Line | None, now: str, then: str = "") -> DifferenceError:
         if line is None:
-            raise DifferenceError(f"{self._path} ends, and {now}")
+            return DifferenceError(f"{self._path} ends, and {now}")
         said = then or (_first(line.data) if line.data else "a lost line")
         who = "the device sent" if line.mark == "<" else "the recording has"
-        raise DifferenceError(f"{self._path}, line {line.number}: {who} {said}, now {now}")
+        return DifferenceError(f"{self._path}, line {line.number}: {who} {said}, now {now}")
 
 
 def open_replay(rest: str) -> ReplayTransport:

@@ -56,6 +56,20 @@ class Topology:
         if self.edges and max(j for _, j in self.edges) >= num_spins:
             raise ConfigError(f"an edge ends beyond the last of {num_spins} spins")
 
+    def num_pairs(self, num_spins: int) -> int:
+        """Return how many edges there are among the first `num_spins` spins, without listing them."""
+        if self.kind == "all":
+            return num_spins * (num_spins - 1) // 2
+        if self.edges is not None:
+            return sum(j < num_spins for _, j in self.edges)
+        # Every spin is joined to those before it: beside it, above it, and for kings aslant on both sides.
+        columns = self.columns or 0
+        first_row, below = min(num_spins, columns), max(0, num_spins - columns)
+        not_leftmost = below - -(-below // columns)
+        not_rightmost = below - below // columns
+        slanted = not_leftmost + not_rightmost if self.kind == "kings" else 0
+        return max(0, first_row - 1) + not_leftmost + below + slanted
+
     def pairs(self, num_spins: int) -> NDArray[np.int64]:
         """Return the edges (m, 2) among the first `num_spins` spins, in canonical order."""
         if self.kind == "all":

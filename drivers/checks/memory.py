@@ -22,7 +22,7 @@ def couplings(board: Board) -> str:
     session, d = board.session, board.session.descriptor
     n, most = d.units.most, session.link.best_payload
     width = value_bytes(d.coupling.bits)
-    values = _spread(d.coupling, len(d.topology.pairs(n)), seed=2)
+    values = _spread(d.coupling, d.topology.num_pairs(n), seed=2)
     data = pack_values(values, width)
     digest = couplings_digest(n, data)
     begin: Ask = (Opcode.BEGIN, Begin(n, 0))

@@ -152,7 +152,7 @@ def _glass(board: Board, *, seed: int = 11, seeded: bool = True) -> Job:
     k = min(6, d.slots(n), d.rows(n))
     rng = np.random.default_rng(7)
     size = max(1, min(d.coupling.high, -d.coupling.low, d.field.high, -d.field.low) // 2)
-    couplings = rng.integers(-size, size, len(d.topology.pairs(n)), endpoint=True)
+    couplings = rng.integers(-size, size, d.topology.num_pairs(n), endpoint=True)
     fields = rng.integers(-size, size, (k, n), endpoint=True)
     betas = np.linspace(0.1, 1.0, 20) / size
     return _job(d, fields, betas, reads=_reads(d, n, k), couplings=couplings, seed=seed)
@@ -165,7 +165,7 @@ def _magnet(
     """Return a job in which every coupling wants its two spins alike; betas per largest coupling."""
     n = fields.shape[1]
     size = d.coupling.high if d.update.energy_sign < 0 else -d.coupling.low
-    couplings = np.full(len(d.topology.pairs(n)), -d.update.energy_sign * size)
+    couplings = np.full(d.topology.num_pairs(n), -d.update.energy_sign * size)
     per_count = np.asarray(betas) / size
     return _job(
         d, fields, per_count, reads=reads, couplings=couplings, starts=starts, random=random
@@ -180,7 +180,7 @@ def _job(
 ) -> Job:  # fmt: skip
     legs = legs_of(np.asarray(betas, float), d.schedule)
     if couplings is None:
-        couplings = np.zeros(len(d.topology.pairs(fields.shape[1])), np.int64)
+        couplings = np.zeros(d.topology.num_pairs(fields.shape[1]), np.int64)
     return Job(
         couplings, fields, legs.table, legs.shift, reads, seed, 0, starts, clamps, random
     )  # fmt: skip

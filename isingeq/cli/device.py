@@ -1,5 +1,6 @@
 """`isingeq device`: one device looked at, tested, recorded, and played back."""
 
+import argparse
 import shlex
 from contextlib import closing
 from pathlib import Path
@@ -110,7 +111,8 @@ def replay(
         played = ReplayTransport(file)
         words = played.note.split()
         if words[:1] != [_SELFTEST]:
-            raise ConfigError(f"{file} was recorded by {played.note!r}: give that with --command")
+            wanted = shlex.quote(_inner(played.note))
+            raise ConfigError(f"{file} was recorded by another command: give --command {wanted}")
         with closing(Board(lambda _: played.again())) as board:
             steps = list(selftest(board, reset="--reset" in words))
             num_lines = played.finish()
@@ -147,6 +149,18 @@ def _tested(output: Output, board: "Board", url: str, reset: bool) -> None:
     )
     if counts["failed"]:
         raise typer.Exit(_FAILED)
+
+
+def _inner(note: str) -> str:
+    """Return the command to play a recording back with: its note is the command line that it was made by."""
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    options.add_argument("--command")
+    options.add_argument("--backend")
+    try:
+        found, words = options.parse_known_args(shlex.split(note)[1:])
+    except (ValueError, argparse.ArgumentError):  # it was cut short
+        return note
+    return found.command or shlex.join(words)
 
 
 def _run(inner: str, spec: str) -> None:

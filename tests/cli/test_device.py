@@ -1,4 +1,6 @@
 import json
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +95,57 @@ def test_a_selftest_is_recorded_and_played_back(isingeq, tmp_path, reset):
     assert "the recording has" in ended.err
 
 
+def test_a_recording_that_was_cut_short_is_named(isingeq, tmp_path):
+    ended = isingeq("device", "record", URL, "talk.txt")
+    assert ended.code == 0, ended.err
+    lines = (tmp_path / "talk.txt").read_text().splitlines(keepends=True)
+    for kept in (7, 8, 9, 24, len(lines) // 2, len(lines) - 2):
+        (tmp_path / "cut.txt").write_text("".join(lines[:kept]))
+        ended = isingeq("device", "replay", "cut.txt")
+        assert ended.code == 8, kept
+        assert ended.err.startswith("error: cut.txt ends, and "), kept
+        assert ended.err.count("\n") == 1
+        assert ended.out == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file that is always full")
+def test_a_recording_that_cannot_be_written_is_named(isingeq, monkeypatch):
+    ended = isingeq("device", "record", URL, "nowhere/talk.txt")
+    assert ended.code == 2
+    assert ended.err.startswith("error: nowhere/talk.txt cannot be written: No such file")
+    plain = Path.open
+
+    def full(path, mode="r", *rest, **options):
+        new = mode == "x"
+        return plain(Path("/dev/full") if new else path, "w" if new else mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    ended = isingeq("device", "record", URL, "talk.txt")
+    assert ended.code == 8
+    assert ended.err.startswith("error: talk.txt cannot be written: No space left on device")
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        "isingeq device record URL talk.txt --command '{}'",
+        "isingeq device record URL talk.txt '--command={}'",
+        "isingeq {} --backend 'URL?record=talk.txt'",
+        "isingeq {} '--backend=URL?record=talk.txt'",
+    ],
+)
+def test_the_command_to_play_back_with_is_told_whole(isingeq, tmp_path, monkeypatch, called):
+    (tmp_path / "a-ring-with-a-rather-long-name.txt").write_text("3 2\n1 2 1\n2 3 1\n")
+    solve = "solve a-ring-with-a-rather-long-name.txt --reads 4 --seed 3"
+    monkeypatch.setattr("sys.argv", shlex.split(called.format(solve)))
+    assert isingeq("device", "record", URL, "talk.txt", "--command", solve).code == 0
+    ended = isingeq("device", "replay", "talk.txt")
+    assert ended.code == 2
+    assert ended.err.endswith(f": give --command '{solve}'\n")
+    assert ended.err.count("\n") == 1
+
+
 def test_another_command_is_recorded_and_played_back(isingeq, tmp_path):
     (tmp_path / "ring.txt").write_text("5 5\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n5 1 1\n")
     solve = "solve ring.txt --reads 4 --seed {}"
@@ -107,7 +160,7 @@ def test_another_command_is_recorded_and_played_back(isingeq, tmp_path):
     assert "error: talk.txt, line " in ended.err
     ended = isingeq("device", "replay", "talk.txt")
     assert ended.code == 2
-    assert "give that with --command" in ended.err
+    assert "give --command " in ended.err
     ended = isingeq("device", "record", URL, "new.txt", "--command", "solve nowhere.txt")
     assert ended.code == 4
 

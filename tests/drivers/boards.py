@@ -37,7 +37,7 @@ def whole_numbers(n=24, batch=12, *, seed=0):
     return Problem((Layer("s", n, Spin()),), (edges,), fields)
 
 
-def settled(url, problem=None, *, settles=2, reads=32):
+def settled(url, problem=None, *, settles=2, reads=4):
     """Return the states of some settles, of so many rows that they come as events, and what the link went through."""
     backend = open_backend(url)
     try:

@@ -178,7 +178,15 @@ WRONG = {
     "pool:,": (ConfigError, "needs boards"),
     "pool:neal": (ConfigError, "device paths and URLs"),
     "pool:model://ref-arm192*0": (ConfigError, "needs boards"),
-    "pool:missing.toml": (ConfigError, "cannot be read"),
+    "pool:model://ref-arm192*65": (
+        ConfigError,
+        r"ref-arm192\*65 stands for too many .* 64 at most",
+    ),
+    "pool:model://ref-arm192*100000": (ConfigError, "64 at most after the star"),
+    "pool:missing.toml": (
+        ConfigError,
+        "^list of boards missing.toml cannot be read: No such file or directory$",
+    ),
     "pool:model://ref-arm192*2?uid=7": (InUseError, "same device 0x7"),
     "pool:model://ref-arm192*2?colour=red": (ConfigError, "colour"),
     "pool:model://ref-arm192*2?record=talk.jsonl": (ConfigError, "record one by itself"),

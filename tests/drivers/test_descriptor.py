@@ -1,7 +1,9 @@
 """Descriptors and profiles: round trips, one-line errors, and graphs against their definition."""
 
 import json
+import re
 import tomllib
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from drivers.descriptor import (
     descriptor_from,
     encode_descriptor,
 )
+from drivers.inspection import inspect
+from drivers.open import open_board
 from drivers.profile import SHIPPED, load_profile, profile_names
 from drivers.topology import Topology
 from isingeq.errors import ConfigError, DeviceError
@@ -208,6 +212,37 @@ def test_lattices_couple_their_neighbours_in_order(kind, rows, columns):
     np.testing.assert_array_equal(
         topology.pairs(rows * columns - 1), np.array(fewer, dtype=int).reshape(-1, 2)
     )
+
+
+@pytest.mark.parametrize(
+    "topology",
+    [
+        Topology("all"),
+        Topology("edges", edges=((0, 1), (0, 3), (1, 2))),
+        *[
+            Topology(kind, rows, columns)
+            for kind in ("kings", "square")
+            for rows, columns in ((1, 1), (1, 5), (5, 1), (2, 2), (3, 4), (4, 3))
+        ],
+    ],
+)
+def test_edges_are_counted_as_they_are_listed(topology):
+    for n in range(1, (topology.rows or 4) * (topology.columns or 1) + 1):
+        assert topology.num_pairs(n) == len(topology.pairs(n)), n
+
+
+def test_a_device_of_many_spins_is_looked_at_without_its_pairs(tmp_path, monkeypatch):
+    own = tmp_path / "own.toml"
+    text = (SHIPPED / "ref-arm192.toml").read_text(encoding="utf-8")
+    text = re.sub(r"^most = .*$", "most = 60000", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^(field|state|row)_memory = \d+", r"\1_memory = 1048576", text, flags=re.MULTILINE
+    )
+    own.write_text(text, encoding="utf-8")
+    with closing(open_board(f"model://{own}")) as board:
+        monkeypatch.setattr(Topology, "pairs", None)
+        rows = dict(inspect(board).rows())
+    assert "all, 1799970000, " in rows["couplings"]
 
 
 def test_a_kings_graph_of_256_has_930_edges():

@@ -12,11 +12,12 @@ import pytest
 from attached import attached, small_job
 
 from drivers.errors import InUseError
-from drivers.lock import Owner, lock_directory, lock_port, lock_uid
+from drivers.lock import Owner, command_line, lock_directory, lock_port, lock_uid
 from drivers.open import open_board
 from drivers.transport import port_path
 from drivers.wire.constants import Opcode
 from drivers.wire.requests import Echo
+from isingeq.errors import DeviceError
 
 HOLD = """
 import sys, time
@@ -108,6 +109,65 @@ def test_without_a_session_folder_locks_go_to_the_temporary_one(monkeypatch, tmp
     assert lock_directory() == tmp_path / f"isingeq-{os.getuid()}"
     lock_port("x").release()
     assert lock_directory().stat().st_mode & 0o077 == 0
+
+
+def linked(folder, tmp_path):
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    folder.symlink_to(tmp_path / "theirs")
+
+
+def dangling(folder, tmp_path):
+    folder.symlink_to(tmp_path / "theirs")
+
+
+def filed(folder, tmp_path):
+    folder.touch()
+
+
+def opened_up(folder, tmp_path):
+    folder.mkdir()
+    folder.chmod(0o770)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (linked, "a link"),
+        (dangling, "a link"),
+        (filed, "no folder"),
+        (opened_up, r"open to others \(mode 770, 700 is needed\)"),
+    ],
+)
+def test_a_folder_that_others_laid_there_is_not_trusted(tmp_path, make, said):
+    make(lock_directory(), tmp_path)
+    with pytest.raises(
+        DeviceError,
+        match=rf"^{lock_directory()}, the folder of the locks, is {said}: remove it, or set ",
+    ):
+        lock_port("/dev/ttyACM7")
+    assert not list(tmp_path.glob("theirs/*"))
+
+
+def test_a_folder_of_another_user_is_not_trusted(monkeypatch):
+    lock_directory().mkdir(mode=0o700)
+    monkeypatch.setattr("os.getuid", lambda: lock_directory().stat().st_uid + 1)
+    with pytest.raises(DeviceError, match="the folder of the locks, is another user's: remove it"):
+        lock_port("/dev/ttyACM7")
+
+
+def test_a_lock_that_cannot_be_made_is_one_line():
+    with pytest.raises(DeviceError, match=r"^/dev/x+ cannot be locked: .*: File name too long$"):
+        lock_port("/dev/" + "x" * 300)
+
+
+def test_owners_are_named_in_short_and_commands_whole(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/usr/bin/isingeq", "solve", "x" * 80])
+    assert command_line() == f"isingeq solve {'x' * 80}"
+    held = lock_port("/dev/ttyACM7")
+    with pytest.raises(InUseError) as refused:
+        lock_port("/dev/ttyACM7")
+    held.release()
+    assert refused.value.owner.command == f"isingeq solve {'x' * 45}…"
 
 
 def test_all_names_of_a_port_are_one(tmp_path):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import fields
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.wire import replies, requests
@@ -114,6 +114,7 @@ def a_message(draw, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_every_message_round_trips(kind, data):
     message = data.draw(a_message(kind))
@@ -121,6 +122,7 @@ def test_every_message_round_trips(kind, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
 @given(payload=st.binary(max_size=60))
 def test_a_decoder_raises_its_own_error_or_none(kind, payload):
     try:

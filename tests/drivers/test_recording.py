@@ -1,5 +1,7 @@
+import errno
 import re
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from drivers.transport import open_transport
 from drivers.wire.constants import Opcode
 from drivers.wire.requests import Echo
 from firmware_models.model import open_model
-from isingeq.errors import ConfigError
+from isingeq.errors import ConfigError, DeviceError
 
 LOSSY = "flip:0.0006,drop:0.0003,insert:0.0003,lose@READ:1"
 
@@ -159,6 +161,30 @@ def test_who_speaks_out_of_turn_is_told(file):
         replay.write(hello)
 
 
+def test_a_host_that_parted_hears_of_nothing_else(file):
+    recorded(file, jobs=(1,))
+    replay = ReplayTransport(file)
+    session = Session(replay)
+    with pytest.raises(DifferenceError, match="now ECHO") as first:
+        session.ask(Opcode.ECHO, Echo(b"abc"))
+    for again in (lambda: replay.read(0.0), lambda: replay.write(b"\0"), replay.finish):
+        with pytest.raises(DifferenceError, match=f"^{re.escape(str(first.value))}$"):
+            again()
+
+
+def test_there_is_nothing_to_wait_for_after_the_end(file):
+    recorded(file, jobs=())
+    replay = ReplayTransport(file)
+    Session(replay)
+    assert replay.read(0.0) == b""
+    assert replay.finish() == len(read_recording(file)[1])
+    said = rf"^{file} ends, and an answer is waited for$"
+    with pytest.raises(DifferenceError, match=said):
+        replay.read(0.1)
+    with pytest.raises(DifferenceError, match=said):
+        replay.finish()
+
+
 def test_a_closed_line_is_closed(file):
     recorded(file, jobs=())
     replay = ReplayTransport(file)
@@ -186,6 +212,60 @@ def test_files_are_not_overwritten(file):
         open_board("model://ref-arm192", {"record": ""})
 
 
+def test_a_file_that_cannot_be_made_is_named(tmp_path):
+    file = tmp_path / "nowhere" / "talk.txt"
+    with pytest.raises(
+        ConfigError, match=f"^{file} cannot be written: No such file or directory; "
+    ):
+        recorded(file)
+
+
+class FullOnce:
+    """A file on a disk that has no room for one line, and then has some again."""
+
+    def __init__(self, file, lines):
+        self._file, self._left, self.close = file, lines, file.close
+
+    def write(self, text):
+        self._left -= 1
+        if self._left == -1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._file.write(text)
+
+
+def new_files(monkeypatch, make):
+    """Let files that are to be new come from elsewhere."""
+    plain = Path.open
+
+    def opened(path, mode="r", *rest, **options):
+        return make(plain, path) if mode == "x" else plain(path, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+
+
+@pytest.mark.parametrize("lines", [0, 1, 9])
+def test_a_full_disk_is_named_and_nothing_follows_the_lost_line(file, monkeypatch, lines):
+    new_files(monkeypatch, lambda plain, path: FullOnce(plain(path, "x"), lines))
+    said = f"^{file} cannot be written: No space left on device; name a file elsewhere$"
+    recorder = Recorder(file, note="")
+    with pytest.raises(DeviceError, match=said):
+        Board(lambda _: recorder.wrap(open_model("ref-arm192"))).settle(small_job(seed=1))
+    with pytest.raises(DeviceError, match=said):
+        recorder.note(9.0, ".")
+    with pytest.raises(DeviceError, match=said):
+        recorder.close()
+    assert "9.000000 ." not in file.read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file that is always full")
+def test_what_is_lost_as_the_file_closes_is_told_too(file, monkeypatch):
+    new_files(monkeypatch, lambda plain, _: plain(Path("/dev/full"), "w"))
+    recorder = Recorder(file, note="")
+    recorder.wrap(open_model("ref-arm192"))
+    with pytest.raises(DeviceError, match=f"^{file} cannot be written: No space left on device"):
+        recorder.close()
+
+
 def test_no_device_leaves_no_file(file):
     with pytest.raises(LinkLostError):
         open_board(f"{file}-port", {"record": str(file)})
@@ -201,6 +281,12 @@ def test_no_device_leaves_no_file(file):
         ("isingeq recording 1\nurl x\nkind x\nbaud none\ndraws 1\nnote x\n\n0.1 > 0g\n", "line 8 is"),
         ("isingeq recording 1\nurl x\nkind x\nbaud none\ndraws 1\nnote x\n\nx < 00\n", "line 8 is"),
         ("isingeq recording 1\nurl x\nkind x\nbaud none\ndraws 1\nnote x\n\n0.1 ? 00\n", "line 8 is"),
+        ("isingeq recording 1\nurl x\nkind x\nbaud none\ndraws 1\nnote x\n\n.1 .\nnan .\n", "line 9 is 'nan .'"),
+        ("isingeq recording 1\nurl x\nkind x\nbaud none\ndraws 1\nnote x\n\ninf <\n", "line 8 is 'inf <'"),
+        ("isingeq recording 1\nurl x\nkind x\nbaud none\ndraws 1\nnote x\n\n-0.1 <\n", "line 8 is '-0.1 <'"),
+        ("isingeq recording 1\nurl x\nkind x\nbaud fast\ndraws 1\nnote x\n\n", "baud is 'fast', bits per"),
+        ("isingeq recording 1\nurl x\nkind x\nbaud 0\ndraws 1\nnote x\n\n", "baud is '0', bits per"),
+        ("isingeq recording 1\nurl x\nkind x\nbaud none\ndraws 1\nnote x\n", "ends in its first lines"),
         (b"\xff\xfe", "cannot be read as a recording: it is no text"),
         (None, "cannot be read as a recording: No such file"),
     ],

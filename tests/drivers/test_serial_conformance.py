@@ -19,12 +19,14 @@ class TestAnnealer(BackendConformance):
         return open_backend("model://ref-arm192?baud=115200")
 
 
+@pytest.mark.slow
 class TestPoolOfSamplers(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
         return open_backend("pool:model://ref-arm192*2?beta=0.7&sweeps=40")
 
 
+@pytest.mark.slow
 class TestPoolOfAnnealers(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
