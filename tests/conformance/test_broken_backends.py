@@ -303,6 +303,7 @@ def test_every_check_catches_some_broken_backend():
     assert {name_of(check) for check in CHECKS} == set().union(*CAUGHT.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defect", BROKEN)
 def test_broken_backend_is_caught_by_exactly_these_checks(defect):
     failed = {r.name for r in run_conformance(BROKEN[defect]()) if r.outcome == "failed"}

@@ -26,6 +26,7 @@ def test_every_example_is_run():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REACHED)
 def test_it_ends_with_a_good_test_accuracy(name, capsys):
     last = printed(name, capsys)[-1]

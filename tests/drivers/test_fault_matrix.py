@@ -58,15 +58,13 @@ ROWS = [
     )
     for fault in SURVIVED
     for target in TARGETS
+    # Nobody reaches the memory of an emulated part from outside.
+    if (fault, target) != ("brown-out", "lm3s")
 ]
 
 
 @pytest.mark.parametrize(("target", "fault"), ROWS)
 def test_is_survived(target, fault):
-    if fault == "brown-out" and target == "lm3s":
-        pytest.skip(
-            "memory of an emulated part cannot be reached from outside: model and native stand for it"
-        )
     plan, counter = SURVIVED[fault]
     states, link = settled(url_of(target, f"faults={plan}"))
     assert np.array_equal(states, quiet_day())

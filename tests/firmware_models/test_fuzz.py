@@ -48,7 +48,7 @@ def fuzzed(program, seed, frames, *, limit_s=120):
     return int(granted), int(refused)
 
 
-@pytest.mark.parametrize("profile", ["ref-avr64", "ref-arm192"])
+@pytest.mark.parametrize("profile", ["ref-avr64"])
 def test_sanitizers_find_nothing_in_frames_of_all_kinds(tmp_path, profile):
     program = compiled(tmp_path, profile, ["fuzz.c"], *sanitizers(tmp_path))
     granted, refused = fuzzed(program, 1, FRAMES)
