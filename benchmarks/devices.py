@@ -106,7 +106,8 @@ def modelled(batch, sweeps):
         "payload_up": up / found["up"],
         "payload_down": down / found["down"],
         "payload": (up + down) / (found["up"] + found["down"]),
-        "line_busy": 10 * found["up"] / BAUD / line,
+        "line_busy_to_device": 10 * found["up"] / BAUD / line,
+        "line_busy_both_ways": 10 * (found["up"] + found["down"]) / BAUD / line,
         "samples_per_s_of_line": batch / line,
         "samples_per_s": batch / (line + found["device_s"]),
     }
@@ -117,7 +118,8 @@ def emulated(batch, sweeps):
     paced = run(f"emulator://lm3s?baud={BAUD}&sweeps={sweeps}", batch)
     free = run(f"emulator://lm3s?sweeps={sweeps}", batch, steps=20)
     return {
-        "line_busy": 10 * paced["up"] / BAUD / paced["wall_s"],
+        "line_busy_to_device": 10 * paced["up"] / BAUD / paced["wall_s"],
+        "line_busy_both_ways": 10 * (paced["up"] + paced["down"]) / BAUD / paced["wall_s"],
         "payload": sum(paced["values"]) / (paced["up"] + paced["down"]),
         "samples_per_s_paced": batch / paced["wall_s"],
         "samples_per_s_unpaced": batch / free["wall_s"],
@@ -149,6 +151,16 @@ def four(batch, sweeps, *, new_couplings):
     return (one["line_s"] + one["device_s"]) / (many["line_s"] + many["device_s"])
 
 
+def four_emulated(batch, sweeps, *, new_couplings):
+    """The same by the wall, four processes of QEMU on paced lines."""
+    options = f"?baud={BAUD}&sweeps={sweeps}"
+    one, many = (
+        run(f"{spec}{options}", batch, new_couplings=new_couplings, steps=3)
+        for spec in ("emulator://lm3s", "pool:emulator://lm3s*4")
+    )
+    return one["wall_s"] / many["wall_s"]
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -165,6 +177,10 @@ def main() -> None:
     }
     if options.emulator and shutil.which("qemu-system-arm"):
         found |= {f"lm3s, batch {b}": emulated(b, options.sweeps) for b in (32, 64)}
+        found["four boards over one, lm3s"] = {
+            "batch 96, couplings kept": four_emulated(96, options.sweeps, new_couplings=False),
+            "batch 384, all couplings new": four_emulated(384, options.sweeps, new_couplings=True),
+        }
         for batch in (1, 32):
             spec = f"emulator://lm3s?sweeps={options.sweeps}"
             found[f"host time of a settle of {batch} on lm3s"] = overhead(spec, batch)
