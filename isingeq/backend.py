@@ -13,6 +13,7 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from isingeq.connectivity import Connectivity
 from isingeq.couplings import Dense, Edges
 from isingeq.errors import CapabilityError, ProblemError
 from isingeq.problem import Problem
@@ -57,10 +58,12 @@ class Capabilities:
         terms: terms taken natively.
         schedules: schedules taken; empty when there is nothing to schedule.
         max_units: most units, None for as many as memory holds.
+        connectivity: pairs that are coupled, None for every pair.
         field_range: lowest and highest field, None for any.
         coupling_range: lowest and highest coupling, None for any.
         field_step: fields are multiples of this, None for real numbers.
         coupling_step: couplings are multiples of this, None for real numbers.
+        coupling_levels: the only values that couplings have, ascending, where they are not the multiples of a step.
         warm_start: takes initial states.
         split_invariant: the same numbers for any batch split and thread count.
         complex_nudging: takes complex nudging strengths (holomorphic equilibrium propagation).
@@ -74,10 +77,12 @@ class Capabilities:
     terms: frozenset[type]
     schedules: frozenset[type] = frozenset()
     max_units: int | None = None
+    connectivity: Connectivity | None = None
     field_range: tuple[float, float] | None = None
     coupling_range: tuple[float, float] | None = None
     field_step: float | None = None
     coupling_step: float | None = None
+    coupling_levels: tuple[float, ...] | None = None
     warm_start: bool = True
     split_invariant: bool = True
     complex_nudging: bool = False
@@ -312,17 +317,19 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
         problem.check_states("initial states", request.initial)
     for term in request.terms:
         term.check(problem)
+    if c.connectivity is not None:
+        c.connectivity.places(name, problem)
     _check_values(name, c, problem)
 
 
 def _check_values(name: str, c: Capabilities, problem: Problem) -> None:
-    """Refuse fields and couplings outside their ranges or between their steps."""
+    """Refuse fields and couplings outside their ranges, between their steps or off their levels."""
     ranges = (
-        ("field", c.field_range, c.field_step),
-        ("coupling", c.coupling_range, c.coupling_step),
+        ("field", c.field_range, c.field_step, None),
+        ("coupling", c.coupling_range, c.coupling_step, c.coupling_levels),
     )
-    for what, allowed, step in ranges:
-        if allowed is None and step is None:
+    for what, allowed, step, levels in ranges:
+        if allowed is None and step is None and levels is None:
             continue
         arrays = (
             [problem.fields]
@@ -347,6 +354,11 @@ def _check_values(name: str, c: Capabilities, problem: Problem) -> None:
                 raise CapabilityError(
                     f"{name} holds {what}s in steps of {step:g}, the problem has others: "
                     "quantise it, or let mapping=auto do so"
+                )
+            if levels is not None and not np.isin(values, np.asarray(levels, values.dtype)).all():
+                raise CapabilityError(
+                    f"{name} holds {what}s at {len(levels)} levels from {levels[0]:g} to {levels[-1]:g}, the problem "
+                    "has others: quantise it, or let mapping=auto do so"
                 )
 
 

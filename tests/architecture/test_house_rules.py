@@ -163,8 +163,8 @@ def test_the_seam_is_as_narrow_as_it_says():
     }  # fmt: skip
     assert set(Capabilities.__slots__) == {
         "units", "couplings", "claim", "terms", "schedules", "max_units", "field_range", "coupling_range", "field_step",
-        "coupling_step", "warm_start", "split_invariant", "complex_nudging", "traces",
-        "concurrent",
+        "coupling_step", "coupling_levels", "connectivity", "warm_start", "split_invariant", "complex_nudging",
+        "traces", "concurrent",
     }  # fmt: skip
 
 
