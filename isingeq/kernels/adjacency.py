@@ -4,6 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from isingeq.kernels.inner import copy, inner
+
 
 @njit(nogil=True, cache=True)
 def adjacency(
@@ -53,13 +55,14 @@ def adjacency(
     return starts, neighbours, values, kept
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def _ascend(columns: NDArray[np.int32], values: NDArray[np.float32]) -> None:
     """Sort a row by its columns, equal ones in the order in which they came."""
     for k in range(1, columns.size):
         if columns[k] < columns[k - 1]:
             order = np.argsort(columns, kind="mergesort")
-            columns[:], values[:] = columns[order], values[order]
+            copy(columns, columns[order])
+            copy(values, values[order])
             return
 
 

@@ -18,6 +18,7 @@ from numba.extending import intrinsic, overload
 
 from isingeq.kernels.bifurcate import SPREAD, measure, note, scatter
 from isingeq.kernels.events import Rows
+from isingeq.kernels.inner import copy, inner
 from isingeq.kernels.lanes import LANES, Vectors
 
 TALL = 8
@@ -121,7 +122,7 @@ def _push_entries(form, z, x, y, h, soft, strength):  # type: ignore[no-untyped-
         _entry(form.values, form.columns, starts[i], count, z, x, y, h, i, soft, strength)
 
 
-@njit(cache=True, boundscheck=False)
+@inner(cache=True, boundscheck=False)
 def _drift(x, y, dt):  # type: ignore[no-untyped-def]
     """Move, and stop at the walls."""
     one = np.float32(1.0)
@@ -132,7 +133,7 @@ def _drift(x, y, dt):  # type: ignore[no-untyped-def]
         x[e] = min(max(moved, -one), one)
 
 
-@njit(cache=True, boundscheck=False)
+@inner(cache=True, boundscheck=False)
 def _oscillate(x, y, dt, detuning):  # type: ignore[no-untyped-def]
     """Move on the single oscillator's ½ y² + ½ detuning x² + ¼ x⁴, symplectic Euler."""
     for e in range(x.size):
@@ -140,7 +141,7 @@ def _oscillate(x, y, dt, detuning):  # type: ignore[no-untyped-def]
         y[e] -= dt * (x[e] * x[e] + detuning) * x[e]
 
 
-@njit(cache=True, boundscheck=False)
+@inner(cache=True, boundscheck=False)
 def _energies(form, x, signs, product, h, out):  # type: ignore[no-untyped-def]
     """Write twice the energy of every replica's spins."""
     for e in range(x.size):
@@ -187,7 +188,7 @@ def swing(first, last, form, h, substeps, drive, seed, keep_best, found):  # typ
         lowest[:] = np.inf
         for t in range(steps):
             if heat != none:
-                old[:] = y
+                copy(old, y)
             if substeps:
                 fine, detuning = dt / np.float32(substeps), -drive.stiffness[t] / dt
                 for _ in range(substeps):

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from isingeq.kernels.events import BLOCK, SCRATCH, WORD, absorb
+from isingeq.kernels.inner import copy, inner
 from isingeq.kernels.lanes import LANES, Vectors
 from isingeq.kernels.noise import mix
 
@@ -148,7 +149,7 @@ def _ones(typing, word):  # type: ignore[no-untyped-def]
     return types.int64(types.uint64), generate
 
 
-@njit(cache=True, boundscheck=False)
+@inner(cache=True, boundscheck=False)
 def _append(places, count, bits, first):  # type: ignore[no-untyped-def]
     """Append the positions of the bits set; the usual few without a branch that could be guessed wrong."""
     total = count + _ones(bits)
@@ -163,16 +164,20 @@ def _append(places, count, bits, first):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True)
+@inner(cache=True)
 def note(history, t, twice, twice_lowest):  # type: ignore[no-untyped-def]
     """Write down the energies after step t, given twice."""
     history[0, t], history[1, t] = np.float32(0.5) * twice, np.float32(0.5) * twice_lowest
 
 
-@njit(cache=True)
+@inner(cache=True)
 def measure(history, t, x, y):  # type: ignore[no-untyped-def]
     """Write down how large positions and momenta are after step t."""
-    history[2, t], history[3, t] = np.abs(x).mean(), np.float32(0.5) * (y * y).sum()
+    size, energy = np.float32(0.0), np.float32(0.0)
+    for i in range(x.size):
+        size += abs(x[i])
+        energy += y[i] * y[i]
+    history[2, t], history[3, t] = size / x.size, np.float32(0.5) * energy
 
 
 @njit(cache=True)
@@ -184,7 +189,7 @@ def scatter(seed, sample, read, unit, spread):  # type: ignore[no-untyped-def]
     return np.float32(x) * scale, np.float32(y) * scale
 
 
-@njit(cache=True, boundscheck=False)
+@inner(cache=True, boundscheck=False)
 def _energy(x, y, g, h, words, own, sums):  # type: ignore[no-untyped-def]
     """Return twice the energy of the spins, and change nothing."""
     still = np.float32(0.0)
@@ -229,7 +234,7 @@ def bifurcate(first, last, form, rest, own, h, drive, seed, keep_best, found):  
     dt, heat, own = np.float32(drive.dt), np.float32(drive.heat), np.float32(own)
     steps, traced = drive.kick.size, found.history.shape[0] > 0
     for task in range(first, last):
-        fields[:n] = h[task // reads]
+        copy(fields, h[task // reads])
         up = 0
         spins[:] = np.uint64(0)
         for i in range(n):
@@ -239,7 +244,7 @@ def bifurcate(first, last, form, rest, own, h, drive, seed, keep_best, found):  
             else:
                 ups[up] = i
                 up += 1
-        g[:n] = rest
+        copy(g, rest)
         absorb(form, ups, up, downs, 0, g, scratch)
         g[n:] = idle  # padding feels nothing, and stays where it is
         lowest = np.float32(np.inf)
@@ -252,7 +257,7 @@ def bifurcate(first, last, form, rest, own, h, drive, seed, keep_best, found):  
             energy = sums.sum()
             if energy < lowest:
                 lowest = energy
-                kept[:] = spins
+                copy(kept, spins)
             if traced:
                 if t > 0:
                     note(found.history[task], t - 1, energy, lowest)
@@ -269,7 +274,7 @@ def bifurcate(first, last, form, rest, own, h, drive, seed, keep_best, found):  
         if traced:
             note(found.history[task], steps - 1, energy, min(lowest, energy))
         if keep_best and lowest < energy:
-            spins[:] = kept
+            copy(spins, kept)
         for i in range(n):
             bit = (spins[i // WORD] >> np.uint64(i % WORD)) & np.uint64(1)
             found.spins[task, i] = 1 - 2 * np.int8(bit)

@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from isingeq.kernels.gaussian import normal_row
+from isingeq.kernels.inner import inner
 from isingeq.kernels.lanes import LANES, Vectors
 from isingeq.kernels.replicas import MIDDLE, NARROW, ROWS, WIDE, Bonds, energies, fields
 
@@ -169,7 +170,7 @@ def _step(vectors: int, *, measured: bool) -> Any:
     return step
 
 
-@njit
+@inner
 def _note(trace, t, present, best, x, e):  # type: ignore[no-untyped-def]
     """Write down one sweep."""
     width = present.size
@@ -187,7 +188,7 @@ def _note(trace, t, present, best, x, e):  # type: ignore[no-untyped-def]
         trace[4, t, lane] = errors / n
 
 
-@njit
+@inner
 def _adopt(energy, x, found):  # type: ignore[no-untyped-def]
     """Keep the spins of the lanes whose energy is the lowest so far."""
     width, better = energy.size, False
@@ -209,7 +210,7 @@ def _drive(vectors: int) -> Any:
     sum_fields, find_energies = fields(vectors), energies(vectors)
     move, measure = _step(vectors, measured=False), _step(vectors, measured=True)
 
-    @njit
+    @inner
     def drive(seen, new, tile, bonds, course, found):  # type: ignore[no-untyped-def]
         kind, sweeps = seen.dtype, course.gain.size
         f, lanes = np.empty(ROWS * width, kind), np.empty(3 * width, kind)

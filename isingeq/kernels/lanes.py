@@ -14,11 +14,16 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from isingeq.kernels.inner import inner
+
 LANES = 16
 """Samples per tile: one 512-bit vector of float32."""
 
 ROWS = 10 if llvm.get_host_cpu_features().get("avx512f", False) else 4
 """Rows per product: ten classes in one pass where the vector registers hold as many sums."""
+
+LOOK = -1.0
+"""Tolerance with which residuals are found and no unit rests."""
 
 _I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
@@ -202,7 +207,7 @@ def _relax_layer(*, momentum: bool, measured: bool) -> Any:
     """Build the step of one layer; see `relax_layer`."""
     many, two, one = (_relax(rows, momentum=momentum, measured=measured) for rows in (ROWS, 2, 1))
 
-    @njit
+    @inner
     def layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
         unit = 0
         while unit + ROWS <= size:
@@ -223,7 +228,7 @@ _conjugate = _relax_layer(momentum=True, measured=True)
 
 
 @njit
-def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers, look):  # type: ignore[no-untyped-def]
+def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
     """Step the units of one layer.
 
     With z = h + Σ_links w · x and f = z − (stiffness + spring) x, lane by lane:
@@ -247,12 +252,12 @@ def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, 
         spring: 2 rows: stiffness that a nudge adds, and the factor on the kick that goes with it.
         lanes: 3 rows: active (1 where the sample still moves), residual (raised to the largest
             |x − clip(x + f)|, NaN included) and moved (set to 1 where any unit moved).
-        numbers: stiffness, keep, kick, drift, ramp, low, high, tolerance.
-        look: fill in residuals although the tolerance is 0, where no unit ever rests.
+        numbers: stiffness, keep, kick, drift, ramp, low, high, tolerance; with a tolerance of 0 residuals are found
+            only where momenta are, with LOOK always.
     """
     if numbers[1] != 0.0 or numbers[4] != 0.0:
         _conjugate(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)
-    elif numbers[7] > 0.0 or look:
+    elif numbers[7] != 0.0:
         _overdamped(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)
     else:
         _blind(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from isingeq.kernels.inner import inner
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.panels import Batch, keep, load, panel
 from isingeq.kernels.rotor import jitter, oscillate, roll
@@ -79,7 +80,7 @@ class Found(NamedTuple):
     residual: Floats
 
 
-@njit(cache=True, error_model="numpy")
+@inner(cache=True, error_model="numpy")
 def _nudge(z, g, pulls, width):  # type: ignore[no-untyped-def]
     """Add the nudges to the local fields, as the fields that have their slope at these phases."""
     for k in range(pulls.targets.shape[0]):

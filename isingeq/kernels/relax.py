@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from isingeq.kernels.lanes import LANES, relax_layer
+from isingeq.kernels.inner import any_above, copy, inner
+from isingeq.kernels.lanes import LANES, LOOK, relax_layer
 from isingeq.kernels.noise import normal
 from isingeq.kernels.turn import from_panel, to_panel
 
@@ -117,7 +118,7 @@ class Found(NamedTuple):
     two_cycle: NDArray[np.bool_]
 
 
-@njit(cache=True)
+@inner(cache=True)
 def _load(p, tile, net, batch, moving):  # type: ignore[no-untyped-def]
     """Fill the panels with the samples of a tile; momenta only where there is any motion to carry them."""
     to_panel(p.h, batch.fields, tile, -1.0)
@@ -148,16 +149,16 @@ def _load(p, tile, net, batch, moving):  # type: ignore[no-untyped-def]
     p.lanes[:LANES] = 1.0
 
 
-@njit(cache=True)
-def _sweep(p, net, keep, kick, drift, ramp, tolerance, look):  # type: ignore[no-untyped-def]
-    """Step every layer once, in order; without tolerance or `look`, residuals are not found."""
+@inner(cache=True)
+def _sweep(p, net, keep, kick, drift, ramp, tolerance):  # type: ignore[no-untyped-def]
+    """Step every layer once, in order; without tolerance, residuals are not found."""
     p.lanes[LANES:] = 0.0
     p.numbers[1], p.numbers[3], p.numbers[4] = keep, drift, ramp
     p.numbers[7] = tolerance
     for layer in range(net.sizes.size):
         if net.seen[layer]:
             first, end = net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES
-            p.seen[first:end] = p.x[first:end]
+            copy(p.seen[first:end], p.x[first:end])
     for layer in net.order:
         if net.frozen[layer]:
             continue
@@ -166,30 +167,37 @@ def _sweep(p, net, keep, kick, drift, ramp, tolerance, look):  # type: ignore[no
         relax_layer(
             p.x, p.y, p.h, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
             net.rows[layer], net.sizes[layer], p.spring if net.springy[layer] else p.slack, p.lanes, p.numbers,
-            look,
         )  # fmt: skip
 
 
-@njit(cache=True)
-def _shake(panel, net, sigma, seed, tile, step, walls):  # type: ignore[no-untyped-def]
-    """Add Gaussian noise to a panel, and keep positions between their walls."""
+@inner(cache=True)
+def _shake(panel, net, sigma, seed, tile, step):  # type: ignore[no-untyped-def]
+    """Add Gaussian noise to a panel."""
+    for layer in range(net.sizes.size):
+        if net.frozen[layer]:
+            continue
+        for i in range(net.rows[layer], net.rows[layer] + net.sizes[layer]):
+            for lane in range(LANES):
+                panel[i * LANES + lane] += sigma * normal(seed, tile * LANES + lane, step, i)
+
+
+@inner(cache=True)
+def _confine(panel, net):  # type: ignore[no-untyped-def]
+    """Bring positions back between their walls."""
     for layer in range(net.sizes.size):
         if net.frozen[layer]:
             continue
         low, high = net.boxes[layer, 1], net.boxes[layer, 2]
-        for i in range(net.rows[layer], net.rows[layer] + net.sizes[layer]):
-            for lane in range(LANES):
-                e = i * LANES + lane
-                value = panel[e] + sigma * normal(seed, tile * LANES + lane, step, i)
-                panel[e] = min(max(value, low), high) if walls else value
+        for e in range(net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES):
+            panel[e] = min(max(panel[e], low), high)
 
 
-@njit(cache=True)
+@inner(cache=True)
 def _find_cycles(p, net, motion, before, tile, found):  # type: ignore[no-untyped-def]
     """Take two steps more: a lane that comes back to where it was, having left it, is in a 2-cycle."""
-    before[:] = p.x
+    copy(before, p.x)
     for _ in range(2):
-        _sweep(p, net, 0.0, motion.kick, motion.drift, 0.0, 0.0, False)
+        _sweep(p, net, 0.0, motion.kick, motion.drift, 0.0, 0.0)
     for lane in range(min(LANES, found.steps.size - tile * LANES)):
         s, back = tile * LANES + lane, 0.0
         for e in range(lane, p.x.size, LANES):
@@ -218,27 +226,27 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
     size = n * LANES
     p = Panels(
         np.empty(size, kind), np.empty(size, kind), np.empty(size, kind), np.empty(size, kind),
-        np.empty(2 * LANES, kind), np.repeat(np.array([0.0, 1.0], kind), LANES),
+        np.empty(2 * LANES, kind), np.zeros(2 * LANES, kind),
         np.empty(3 * LANES, kind), np.empty(8, kind),
     )  # fmt: skip
+    p.slack[LANES:] = 1.0
     spare = np.empty(size, kind)
     restless = motion.force_noise > 0.0 or motion.state_noise > 0.0
-    moving = motion.keep.max() > 0.0 or motion.ramp.max() > 0.0
+    moving = any_above(motion.keep, 0.0) or any_above(motion.ramp, 0.0)
     for tile in range(first, last):
         _load(p, tile, net, batch, moving)
         if motion.force_noise > 0.0:
-            spare[:] = p.h
+            copy(spare, p.h)
         running = LANES
         for t in range(motion.keep.size):
             if motion.force_noise > 0.0:
-                p.h[:] = spare
-                _shake(p.h, net, motion.force_noise, motion.seed, tile, 2 * t, False)
+                copy(p.h, spare)
+                _shake(p.h, net, motion.force_noise, motion.seed, tile, 2 * t)
             tolerance = 0.0 if restless or motion.ramp[t] > 0.0 else motion.tolerance
-            _sweep(
-                p, net, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance, False
-            )
+            _sweep(p, net, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance)
             if motion.state_noise > 0.0:
-                _shake(p.x, net, motion.state_noise, motion.seed, tile, 2 * t + 1, True)
+                _shake(p.x, net, motion.state_noise, motion.seed, tile, 2 * t + 1)
+                _confine(p.x, net)
             if tolerance == 0.0:
                 continue
             for lane in range(LANES):
@@ -257,8 +265,8 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
         if running == 0:
             continue
         if motion.force_noise > 0.0:
-            p.h[:] = spare
-        _sweep(p, net, 0.0, 0.0, 0.0, 0.0, 0.0, True)
+            copy(p.h, spare)
+        _sweep(p, net, 0.0, 0.0, 0.0, 0.0, LOOK)
         for lane in range(min(LANES, b - tile * LANES)):
             if p.lanes[lane] > 0.0:
                 found.steps[tile * LANES + lane] = motion.keep.size
@@ -266,6 +274,6 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
         if (
             motion.synchronous
             and motion.keep[motion.keep.size - 1] == 0.0
-            and p.lanes[LANES : 2 * LANES].max() > WIDE
+            and any_above(p.lanes[LANES : 2 * LANES], WIDE)
         ):
             _find_cycles(p, net, motion, spare, tile, found)

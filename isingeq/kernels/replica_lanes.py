@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from isingeq.kernels.inner import copy, inner
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.replica_random import (
     draw,
@@ -67,21 +68,21 @@ def _fields(state, unit, starts, neighbours, values, base, out):  # type: ignore
         feel_own_2(state, unit, first, last, neighbours, values, base, out)
 
 
-@njit(nogil=True, boundscheck=False)
-def _base(starts, values, h, sample, lanes):  # type: ignore[no-untyped-def]
-    """Return h − Σ J of every spin: (n,) where all lanes belong to one sample, (n · lanes,) otherwise."""
+@inner(boundscheck=False)
+def _base(starts, values, h, reads, first, last, lanes):  # type: ignore[no-untyped-def]
+    """Return h − Σ J of every spin for replicas first … last − 1: (n,) if they are of one sample, else (n · lanes,)."""
     n = starts.size - 1
-    shared = sample[0] == sample[-1]
+    shared = first // reads == (last - 1) // reads
     base = np.zeros(n if shared else n * lanes, values.dtype)
     for i in range(n):
         total = np.int64(0)
         for e in range(starts[i], starts[i + 1]):
             total += values[e]
         if shared:
-            base[i] = h[sample[0], i] - total
+            base[i] = h[first // reads, i] - total
         else:
-            for k in range(sample.size):
-                base[i * lanes + k] = h[sample[k], i] - total
+            for k in range(last - first):
+                base[i * lanes + k] = h[(first + k) // reads, i] - total
     return base
 
 
@@ -111,8 +112,8 @@ def _sweep(  # type: ignore[no-untyped-def]
         count = ends[tile + 1] - ends[tile]
         lanes = WORD if count <= WORD else TILE
         own = np.zeros(lanes, np.uint64)
-        own[:count] = keys[ends[tile] : ends[tile + 1]]
-        base = _base(starts, values, h, np.arange(ends[tile], ends[tile + 1]) // reads, lanes)
+        copy(own, keys[ends[tile] : ends[tile + 1]])
+        base = _base(starts, values, h, reads, ends[tile], ends[tile + 1], lanes)
         a, b = np.empty(lanes, np.uint32), np.empty(lanes, np.uint32)
         field = np.empty(lanes, values.dtype)
         thresholds = np.empty(POOL + lanes if pooled else lanes, values.dtype)
@@ -121,7 +122,7 @@ def _sweep(  # type: ignore[no-untyped-def]
             for k in range(lanes):
                 a[k], b[k] = words(own[k], t)
             if pooled:
-                fill_units(thresholds, a[0], b[0], 0, rule, scales[t], high)
+                fill_units(thresholds, a[0], b[0], np.int64(0), rule, scales[t], high)
             at, stays = np.int64(0), staying(t, np.int64(-1), rule)
             for i in range(n):
                 if pooled:
@@ -146,10 +147,9 @@ def _energies(first_tile, last_tile, ends, states, starts, neighbours, values, h
     """Write twice the energy of every replica, Σ s (f + h)."""
     n = starts.size - 1
     for tile in range(first_tile, last_tile):
-        count = ends[tile + 1] - ends[tile]
-        lanes = WORD if count <= WORD else TILE
-        sample = np.arange(ends[tile], ends[tile + 1]) // reads
-        base = _base(starts, values, h, sample, lanes)
+        first, last = ends[tile], ends[tile + 1]
+        lanes = WORD if last - first <= WORD else TILE
+        base = _base(starts, values, h, reads, first, last, lanes)
         field, total = np.empty(lanes, values.dtype), np.zeros(lanes, np.int64)
         state = states[tile]
         for i in range(n):
@@ -160,11 +160,13 @@ def _energies(first_tile, last_tile, ends, states, starts, neighbours, values, h
                 align_2(state, i, field)
             for k in range(lanes):
                 total[k] += field[k]
-        for k in range(count if h[sample[0] : sample[-1] + 1].any() else 0):
+        fields = h[first // reads : (last - 1) // reads + 1].any()
+        for k in range(last - first if fields else 0):
+            s = (first + k) // reads
             for i in range(n):
                 up = (state[i * (lanes // WORD) + k // WORD] >> np.uint64(k % WORD)) & np.uint64(1)
-                total[k] += h[sample[k], i] if up else -h[sample[k], i]
-        out[ends[tile] : ends[tile + 1]] = total[:count]
+                total[k] += h[s, i] if up else -h[s, i]
+        copy(out[first:last], total[: last - first])
 
 
 @njit(nogil=True, cache=True, boundscheck=False)

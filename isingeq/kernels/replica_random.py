@@ -129,7 +129,7 @@ def _heat_bath(x, scale, high):  # type: ignore[no-untyped-def]
     return _floor(_F(min(max(value, _F(-high - _F(1))), high)))
 
 
-@njit(nogil=True, boundscheck=False)
+@njit(nogil=True, cache=True, boundscheck=False)
 def fill_lanes(out, a, b, unit, rule, scale, high):  # type: ignore[no-untyped-def]
     """Write the thresholds of one unit on every lane; a and b are the lanes' words."""
     if rule == METROPOLIS:
@@ -140,7 +140,7 @@ def fill_lanes(out, a, b, unit, rule, scale, high):  # type: ignore[no-untyped-d
             out[k] = _heat_bath(draw(a[k], b[k], unit), scale, high)
 
 
-@njit(nogil=True, boundscheck=False)
+@njit(nogil=True, cache=True, boundscheck=False)
 def fill_units(out, a, b, first, rule, scale, high):  # type: ignore[no-untyped-def]
     """Write the thresholds of units first … first + out.size − 1 of one replica."""
     if rule == METROPOLIS:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from isingeq.kernels.inner import inner
 from isingeq.kernels.lanes import LANES, Vectors
 
 Floats = NDArray[np.floating]
@@ -103,7 +104,7 @@ def fields(vectors: int, *, signs: bool = False) -> Any:
     line = _sum_rows(1, vectors, whole=True, signs=signs)
     entries = _sum_rows(1, vectors, whole=False, signs=signs)
 
-    @njit
+    @inner
     def write(bonds, x, unit, f):  # type: ignore[no-untyped-def]
         n = bonds.starts.size - 1
         first, count = bonds.starts[unit], bonds.starts[unit + 1] - bonds.starts[unit]
@@ -126,7 +127,7 @@ def energies(vectors: int) -> Any:
     """
     sign_fields, width = fields(vectors, signs=True), vectors * LANES
 
-    @njit
+    @inner
     def write(bonds, h, x, f, energy):  # type: ignore[no-untyped-def]
         energy[:] = 0.0
         unit = 0

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from isingeq.kernels.circle import load_keys, normal, sine_cosine
+from isingeq.kernels.inner import inner
 from isingeq.kernels.lanes import LANES, Vectors
 from isingeq.kernels.noise import mix
 
@@ -97,7 +98,7 @@ def _turn_units(*, carried: bool, noisy: bool) -> Any:
     """Build the step of all units; arrays come one by one, as fields of a tuple are counted at every use."""
     turn = _turn(carried=carried, noisy=noisy)
 
-    @njit
+    @inner
     def units(  # type: ignore[no-untyped-def]
         phi, v, z, g, h, worst, moved, keys, K, free, drift, blocks, gain, pump, dt, keep, stiff, sigma, tolerance,
         counter,

@@ -16,6 +16,7 @@ from isingeq.kernels.blocks import (
     table_metropolis,
 )
 from isingeq.kernels.colours import SIXTEEN, on_cache_lines
+from isingeq.kernels.inner import inner
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.replica_random import words
 
@@ -65,20 +66,20 @@ class Replicas(NamedTuple):
     sweep: int
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def _lanes(rows):  # type: ignore[no-untyped-def]
     """Return the lanes that rows take: two vectors or three are slower one by one than four together."""
     lanes = (rows + LANES - 1) // LANES * LANES
     return lanes if lanes % MANY <= LANES else lanes // MANY * MANY + MANY
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def _width(places, rows):  # type: ignore[no-untyped-def]
     """Return the lanes of a tile."""
     return min(WIDTH, max(ROOM // max(1, places) // MANY * MANY, MANY), _lanes(rows))
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def _set_words(out, row, last, replicas, sweep):  # type: ignore[no-untyped-def]
     """Write the two words of a tile's lanes for one sweep; lanes beyond the last replica repeat it."""
     for lane in range(out.shape[1]):
@@ -86,25 +87,25 @@ def _set_words(out, row, last, replicas, sweep):  # type: ignore[no-untyped-def]
         out[0, lane], out[1, lane] = words(key, replicas.sweep + sweep)
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def _word(chances, lookup):  # type: ignore[no-untyped-def]
     """Return the whole number of the rule: a shift, or the mask of the random bits that count."""
     return np.int64(chances.shift if lookup else (0xFFFFFFFF << chances.shift) & 0xFFFFFFFF)
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def _set_numbers(numbers, chances, sweep, lookup):  # type: ignore[no-untyped-def]
     """Write the numbers of the rule for one sweep."""
     scale = chances.scales[sweep]
     numbers[0] = scale
     if lookup:
-        numbers[1:] = chances.constants
+        numbers[1], numbers[2] = chances.constants[0], chances.constants[1]
     else:
         numbers[1] = np.float32(FARTHEST) / max(scale, np.float32(1e-36))
         numbers[2] = np.float32(0.5) * chances.constants[1]
 
 
-@njit(nogil=True, cache=True, boundscheck=False)
+@inner(cache=True, boundscheck=False)
 def _set_fields(fields, row, last, replicas, units):  # type: ignore[no-untyped-def]
     """Write h of a tile's lanes, place by place."""
     samples = np.empty(LANES, np.int64)

@@ -35,11 +35,6 @@ def _bits(keys, along):
 
 
 @njit
-def _lanes(out, a, b, unit, rule, scale, high):
-    fill_lanes(out, a, b, unit, rule, scale, high)
-
-
-@njit
 def _single(a, b):
     return draw(np.uint32(a), np.uint32(b), 5)
 
@@ -193,7 +188,7 @@ def test_lanes_and_units_agree_to_the_last_bit_in_every_type(dtype, rule):
         fill_units(wide[k], a[k], b[k], 3, rule, scale, highest(np.int32))
     across = np.empty((40, 150), dtype)
     for unit in range(40):
-        _lanes(across[unit], a, b, unit + 3, rule, scale, high)
+        fill_lanes(across[unit], a, b, unit + 3, rule, scale, high)
     np.testing.assert_array_equal(across.T, along)
     limits = np.iinfo(dtype)
     np.testing.assert_array_equal(along, np.clip(wide, limits.min, limits.max))
