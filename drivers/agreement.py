@@ -67,11 +67,13 @@ def common_capabilities(backends: Sequence[SerialBackend]) -> Capabilities:
 
 
 def _both(a: Capabilities, b: Capabilities) -> Capabilities:
+    fewer = min(a, b, key=lambda c: c.max_units or 0)
     return replace(
         a,
+        connectivity=fewer.connectivity,
         claim=min(a.claim, b.claim, key=_CLAIMS.index),
         terms=a.terms & b.terms,
-        max_units=min(a.max_units or 0, b.max_units or 0),
+        max_units=fewer.max_units,
         field_range=_overlap(a.field_range, b.field_range),
         coupling_range=_overlap(a.coupling_range, b.coupling_range),
         split_invariant=a.split_invariant and b.split_invariant,

@@ -1,17 +1,16 @@
 """The rows of a run as they come: by themselves, in order, and by asking for those that got lost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drivers.errors import CorruptError, DeviceTimeoutError
 from drivers.link import BITS_PER_BYTE
 from drivers.session import Ask, Session
 from drivers.wire.constants import Opcode, RunState
 from drivers.wire.crc import crc32
-from drivers.wire.replies import Accepted, Progress, Rows
+from drivers.wire.replies import Accepted, Ended, Progress, Rows
 from drivers.wire.requests import Read, Run, RunId
 
 _SLACK_S = 0.02
@@ -34,7 +33,14 @@ class Collection:
     run: Run
     width: int
     accepted: Accepted
-    ended: Progress | None = None
+    ended: Progress | Ended | None = None
+    _rows: bytearray = field(init=False)
+    _there: bytearray = field(init=False)
+
+    def __post_init__(self) -> None:
+        num_rows = self.run.num_slots * self.run.reads
+        self._rows = bytearray(num_rows * self.width)
+        self._there = bytearray(num_rows)
 
     def collect(self) -> tuple[bytes, int]:
         """Return all packed rows, and the digest of the couplings that they were made with.
@@ -45,45 +51,44 @@ class Collection:
             RefusedError: it has lost the run.
         """
         session = self.session
-        num_rows = self.run.num_slots * self.run.reads
-        rows = np.zeros((num_rows, self.width), np.uint8)
-        there = np.zeros(num_rows, np.bool_)
         now, baud = session.transport.now, session.transport.baud
         estimate = self.accepted.estimate_us * 1e-6
-        line = BITS_PER_BYTE * (rows.size * 1.1 + 64) / baud if baud else 0.0
-        pause = _SLACK_S + line
-        until = now() + estimate + pause
-        deadline = now() + session.timeout + 4 * (estimate + line)
+        line = BITS_PER_BYTE * (len(self._rows) * 1.1 + 64) / baud if baud else 0.0
+        began, pause = now(), _SLACK_S + line
+        until, deadline = began + estimate + pause, began + session.timeout + 4 * (estimate + line)
         while self.ended is None:
             for event in session.wait(until):
-                self._take(event, rows, there)
-            if self.ended is None and now() >= until:
+                self._take(event)
+            if self.ended is not None:
+                break
+            if now() >= until:
                 self._poll(deadline)
                 pause *= 2
                 until = now() + pause
-            elif self.ended is None and there.all():
+            elif 0 not in self._there:
                 until = min(until, now() + _SLACK_S)
         # Rows go ahead of the end: those that are not here are lost.
-        while not there.all():
-            self._fetch(rows, there)
-        data = rows.tobytes()
+        while 0 in self._there:
+            self._fetch()
+        data = bytes(self._rows)
         if crc32(data) != self.ended.digest:
             raise CorruptError(f"rows from {session.name} are not what their digest says")
         return data, self.ended.couplings
 
-    def _take(self, event: Any, rows: NDArray[np.uint8], there: NDArray[np.bool_]) -> None:
-        if getattr(event, "run", None) != self.run.run or event.boot != self.accepted.boot:
+    def _take(self, event: Any) -> None:
+        if not isinstance(event, Rows | Ended):
             return
-        if isinstance(event, Rows):
-            part = np.frombuffer(event.packed, np.uint8)
-            last = event.row + event.num_rows
-            if last <= len(rows) and part.size == event.num_rows * self.width:
-                rows[event.row : last] = part.reshape(event.num_rows, self.width)
-                there[event.row : last] = True
-        elif isinstance(event, Progress):
+        if event.run != self.run.run or event.boot != self.accepted.boot:
+            return
+        width, size = self.width, len(event.packed)
+        first, last = event.row, event.row + size // width
+        if size and last * width <= len(self._rows) and size % width == 0:
+            self._rows[first * width : last * width] = event.packed
+            self._there[first:last] = b"\1" * (last - first)
+        if isinstance(event, Ended):
             self._end(event)
 
-    def _end(self, progress: Progress) -> None:
+    def _end(self, progress: Progress | Ended) -> None:
         if progress.state is RunState.COMPLETE:
             self.ended = progress
         elif progress.state in (RunState.STOPPED, RunState.FAILED):
@@ -100,10 +105,10 @@ class Collection:
                 f"declared: {progress.rows_ready} rows are ready"
             )
 
-    def _fetch(self, rows: NDArray[np.uint8], there: NDArray[np.bool_]) -> None:
+    def _fetch(self) -> None:
         """Ask for the rows that did not come by themselves, as many to a frame as get through."""
         per_frame = max(1, (self.session.link.best_payload - 15) // self.width)
-        missing = np.flatnonzero(~there)
+        missing = np.flatnonzero(np.frombuffer(self._there, np.uint8) == 0)
         asked: list[Ask] = []
         while missing.size:
             count = int(np.searchsorted(missing, missing[0] + per_frame))
@@ -111,4 +116,4 @@ class Collection:
             asked.append((Opcode.READ, Read(self.run.run, first, last - first)))
             missing = missing[count:]
         for reply in self.session.ask_all(asked, reply_bytes=15 + per_frame * self.width):
-            self._take(reply, rows, there)
+            self._take(reply)

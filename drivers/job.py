@@ -49,3 +49,23 @@ class Job:
             sample=self.sample + first,
             starts=None if self.starts is None else self.starts[first:last],
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A job and where it goes.
+
+    Attributes:
+        job: as many slots.
+        slot: the first of them.
+        like: slot from which on others hold about the same; None where none do.
+    """
+
+    job: Job
+    slot: int
+    like: int | None = None
+
+    @property
+    def slots(self) -> range:
+        """All slots it takes."""
+        return range(self.slot, self.slot + len(self.job.fields))

@@ -26,11 +26,13 @@ class Legs:
     Attributes:
         table: gain first, gain last, sweeps; (l, 3).
         shift: power of two that gains are divided by.
+        sweeps: of all legs.
         deviation: largest |β of the device − β asked for|, as a part of the latter (of the largest where it is 0).
     """
 
     table: NDArray[np.int64]
     shift: int
+    sweeps: int
     deviation: float
 
 
@@ -58,7 +60,7 @@ def legs_of(betas: Reals, schedules: Schedules) -> Legs:
         if table is not None:
             reached = np.concatenate([gains(leg) for leg in table])
             scale = np.where(wanted > 0, wanted, max(1.0, wanted.max()))
-            return Legs(table, shift, float((np.abs(reached - wanted) / scale).max()))
+            return Legs(table, shift, len(wanted), float((np.abs(reached - wanted) / scale).max()))
     raise CapabilityError(
         f"{len(betas)} betas would need more than the {schedules.legs} straight legs that the device holds: "
         "give a schedule that is linear in stretches"

@@ -298,7 +298,8 @@ class Link:
     def _missing(self, call: Call, now: float) -> None:
         """An earlier request did not arrive: send all again, once for each time that they were sent in vain."""
         call.refused += 1
-        if call.refused == call.sent:
+        # Later on they wait for their time: what never gets through must not be sent without a pause.
+        if call.refused == call.sent <= _TRIES:
             for other in self._open.values():
                 other.due = now
 

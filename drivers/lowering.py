@@ -18,6 +18,7 @@ from isingeq.errors import CapabilityError
 from isingeq.problem import Problem, lower
 from isingeq.schedule import Annealing
 from isingeq.spins import held_spins, spin_fields
+from isingeq.terms import Clamp
 
 Ints = NDArray[np.int64]
 _MOST_SCHEDULES = 16
@@ -38,6 +39,7 @@ class Lowering:
     _edges: tuple[object, Ints, int] | None = field(default=None, repr=False)
     _couplings: tuple[object, Ints] | None = field(default=None, repr=False)
     _legs: dict[Annealing, Legs] = field(default_factory=dict, repr=False)
+    _last: tuple[Annealing, Legs] | None = field(default=None, repr=False)
 
     def jobs(self, request: SettleRequest, schedule: Annealing) -> tuple[Job, ...]:
         """Return a whole batch as jobs, one after the other: as many reads in each as a run has rows for.
@@ -51,19 +53,20 @@ class Lowering:
         problem, sign, d = request.problem, self.descriptor.update.energy_sign, self.descriptor
         n, reads = problem.n, request.reads
         h = np.rint(sign * spin_fields(problem, request.terms)).astype(np.int64)
-        self._check_fields(h)
-        held, values = held_spins(problem, request.terms)
+        if request.terms:
+            self._check_fields(h)
         starts = _starts(request)
-        given: NDArray[np.int8] | None
+        given = None if starts is None else starts[:, 0]
+        each = 1
         if starts is not None and reads > 1 and not (starts == starts[:, :1]).all():
-            h, values = np.repeat(h, reads, axis=0), np.repeat(values, reads, axis=0)
-            given, reads = starts.reshape(-1, n), 1
-        else:
-            given = None if starts is None else starts[:, 0]
+            h, given, reads, each = np.repeat(h, reads, axis=0), starts.reshape(-1, n), 1, reads
         clamps = None
-        if held.any():
-            clamps = held
-            given = np.where(held, values, 1 if given is None else given).astype(np.int8)
+        if any(isinstance(term, Clamp) for term in request.terms):
+            held, values = held_spins(problem, request.terms)
+            if held.any():
+                clamps = held
+                free = 1 if given is None else given
+                given = np.where(held, np.repeat(values, each, axis=0), free).astype(np.int8)
         legs = self.legs(schedule)
         couplings = self._couplings_of(problem)
         most = min(d.rows(n), d.limits.reads)
@@ -73,7 +76,7 @@ class Lowering:
             Job(
                 couplings, h, legs.table, legs.shift, block, int(seed),
                 starts=given, clamps=clamps, random=starts is None,
-                slots_per_sample=request.reads // reads,
+                slots_per_sample=each,
             )
             for block, seed in zip(blocks, seeds, strict=True)
         )  # fmt: skip
@@ -84,12 +87,16 @@ class Lowering:
         Raises:
             CapabilityError: too cold, or too crooked for the legs it has.
         """
+        if self._last is not None and self._last[0] is schedule:
+            return self._last[1]
         found = self._legs.get(schedule)
         if found is None:
             found = legs_of(schedule.array, self.descriptor.schedule)
+            found.table.flags.writeable = False
             if len(self._legs) == _MOST_SCHEDULES:
                 self._legs.clear()
             self._legs[schedule] = found
+        self._last = schedule, found
         return found
 
     def _check_fields(self, h: Ints) -> None:
@@ -116,6 +123,7 @@ class Lowering:
                     f"{self.name} holds couplings in [{allowed.low}, {allowed.high}], those of one pair add up to "
                     f"[{values.min()}, {values.max()}]: scale the problem, or let mapping=auto do so"
                 )
+            values.flags.writeable = False  # so that a board may hold on to it
             self._couplings = (key, values)
         return self._couplings[1]
 

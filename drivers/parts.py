@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.board import Board
-from drivers.job import Job
+from drivers.job import Job, Placed
 
 Ints = NDArray[np.integer]
 
@@ -59,29 +59,49 @@ def _settle(board: Board, job: Job, samples: Ints) -> NDArray[np.int8]:
     slots = samples
     if per_sample > 1:
         slots = (samples[:, None] * per_sample + np.arange(per_sample)).ravel()
-    n = job.fields.shape[1]
-    out = np.empty((len(slots), job.reads, n), np.int8)
-    at = 0
-    for first, last in _runs(slots, _slots(board, job, len(slots))):
-        out[at : at + last - first] = board.settle(job.part(first, last))
-        at += last - first
-    return out.reshape(len(samples), per_sample * job.reads, n)
+    placed = list(_placed(board, job, slots))
+    spins = []
+    for now, then in zip(placed, [*placed[1:], None], strict=True):
+        apart = then is not None and not _overlap(now.slots, then.slots)
+        spins.append(board.settle(now.job, slot=now.slot, ahead=then if apart else None))
+    rows = spins[0] if len(spins) == 1 else np.concatenate(spins)
+    return rows.reshape(len(samples), per_sample * job.reads, -1)
 
 
-def _slots(board: Board, job: Job, num_slots: int) -> int:
-    """Return how many slots go into one run: in a phase that goes on from the one before, as many as there."""
+def _placed(board: Board, job: Job, slots: Ints) -> Iterator[Placed]:
+    """Yield the runs that settle these slots of a job, each where it can be loaded while the one before is under way.
+
+    A phase that goes on from the one before has as many slots in its first run; those after it take turns between
+    the slots to spare, which are filled from the others, and the others.
+    """
     descriptor, n = board.session.descriptor, job.fields.shape[1]
-    most = min(descriptor.slots(n), descriptor.rows(n) // job.reads)
-    before = board.slots_used
-    goes_on = not job.random and 0 < before <= most and num_slots % before == 0
-    return before if goes_on else most
+    most, rows, num_slots = descriptor.slots(n), descriptor.rows(n) // job.reads, len(slots)
+    first = board.goes_on(job, int(slots[0]))
+    if not first or num_slots % first:
+        first = num_slots if num_slots <= min(most, rows) else max(1, min(most // 2, rows))
+    size = min(first, most - first)
+    if 2 * size < first:  # runs of a few slots cost more than they hide
+        size = first
+    before = range(0)
+    for at, end in _runs(slots, first, size):
+        natural = at % first
+        place = Placed(job.part(int(slots[at]), int(slots[end - 1]) + 1), natural)
+        if _overlap(place.slots, before) and first + end - at <= most:
+            place = Placed(place.job, first, natural)
+        before = place.slots
+        yield place
 
 
-def _runs(slots: Ints, most: int) -> Iterator[tuple[int, int]]:
-    """Yield (first, last + 1) of neighbouring numbers, `most` at a time."""
-    together = slots[-1] - slots[0] == len(slots) - 1
-    parts = [slots] if together else np.split(slots, np.flatnonzero(np.diff(slots) != 1) + 1)
-    for part in parts:
-        for at in range(0, len(part), most):
-            piece = part[at : at + most]
-            yield int(piece[0]), int(piece[-1]) + 1
+def _runs(slots: Ints, first: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield (at, end) of neighbouring slots: `first`, then `size` at a time, none over a multiple of `first`."""
+    breaks = {first, len(slots), *(np.flatnonzero(np.diff(slots) != 1) + 1).tolist()}
+    at = 0
+    while at < len(slots):
+        room = first if at < first else min(size, first - at % first)
+        end = min(at + room, *(cut for cut in breaks if cut > at))
+        yield at, end
+        at = end
+
+
+def _overlap(a: range, b: range) -> bool:
+    return max(a.start, b.start) < min(a.stop, b.stop)

@@ -5,6 +5,9 @@ an answer need not be. A host that has parted from the file hears of nothing but
 errors, and cannot wait for more than the file holds.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NoReturn
 
@@ -171,13 +174,30 @@ class ReplayTransport:
         return DifferenceError(f"{self._path}, line {line.number}: {who} {said}, now {now}")
 
 
+_witness: ContextVar[list[ReplayTransport] | None] = ContextVar("_witness", default=None)
+
+
+@contextmanager
+def witnessed() -> Iterator[list[ReplayTransport]]:
+    """Yield a list that gets every recording opened meanwhile, to `finish` what others began."""
+    opened: list[ReplayTransport] = []
+    token = _witness.set(opened)
+    try:
+        yield opened
+    finally:
+        _witness.reset(token)
+
+
 def open_replay(rest: str) -> ReplayTransport:
     """Open `replay://FILE`.
 
     Raises:
         ConfigError: no recording.
     """
-    return ReplayTransport(Path(rest))
+    transport = ReplayTransport(Path(rest))
+    if (opened := _witness.get()) is not None:
+        opened.append(transport)
+    return transport
 
 
 def _first(data: bytes) -> str:

@@ -43,6 +43,7 @@ class SerialBackend:
         beta: finite to sample the Boltzmann distribution at this inverse temperature.
         reverse: how far along its schedule a nudged request with initial states turns round.
         lowering: from requests to jobs.
+        capabilities: what the descriptor declares.
     """
 
     name: str
@@ -51,6 +52,8 @@ class SerialBackend:
     beta: float = math.inf
     reverse: float = 0.25
     lowering: Lowering = field(init=False, repr=False)
+    capabilities: Capabilities = field(init=False, repr=False)
+    _turned: tuple[Annealing, Annealing] | None = field(default=None, init=False, repr=False)
     _closed: bool = False
 
     def __post_init__(self) -> None:
@@ -65,6 +68,7 @@ class SerialBackend:
                 f"{self.name} takes {most} sweeps at most, got sweeps={self.sweeps}"
             )
         self.lowering = Lowering(self.name, d)
+        self.capabilities = _declared(d, samples=math.isfinite(self.beta))
         if d.units.state != "spin":
             raise CapabilityError(
                 f"{self.name} reads out {d.units.state}s: only spins are driven so far"
@@ -74,27 +78,6 @@ class SerialBackend:
     def descriptor(self) -> Descriptor:
         """What the device says of itself."""
         return self.board.session.descriptor
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the descriptor declares."""
-        d = self.descriptor
-        gibbs = d.update.rule.endswith("gibbs")
-        sign = d.update.energy_sign
-        clamps = {Clamp} if d.features.clamp else set()
-        return Capabilities(
-            units=frozenset({"spin"}),
-            couplings=frozenset({"edges"}),
-            claim=Claim.BOLTZMANN if gibbs and math.isfinite(self.beta) else Claim.GROUND_STATE,
-            terms=frozenset({LinearNudge, QuadraticNudge, *clamps}),
-            schedules=frozenset({Annealing}),
-            max_units=d.units.most,
-            field_range=_signed(d.field.low, d.field.high, sign),
-            coupling_range=_signed(d.coupling.low, d.coupling.high, sign),
-            field_step=1.0,
-            coupling_step=1.0,
-            split_invariant=d.update.seeded,
-        )
 
     def suggest_schedule(self, problem: Problem) -> Annealing:
         """Return a constant `beta` where it is finite, else one leg in a straight line from hot to cold.
@@ -111,9 +94,11 @@ class SerialBackend:
         """Return the schedule of a request: its own or the one suggested, in reverse where nudged states go on."""
         schedule = request.schedule or self.suggest_schedule(request.problem)
         assert isinstance(schedule, Annealing)
-        if request.nudged and request.initial is not None:
-            return schedule.reverse(self.reverse)
-        return schedule
+        if not request.nudged or request.initial is None:
+            return schedule
+        if self._turned is None or self._turned[0] is not schedule:
+            self._turned = schedule, schedule.reverse(self.reverse)
+        return self._turned[1]
 
     def settle(self, request: SettleRequest) -> Equilibrium:
         """Run every read of every sample; see `Backend.settle`.
@@ -127,10 +112,11 @@ class SerialBackend:
         schedule = self.schedule_of(request)
         jobs = self.lowering.jobs(request, schedule)
         part = settle_part(self.board, jobs, np.arange(request.problem.batch))
+        legs = self.lowering.legs(schedule)
         details = {
             **self.identity(),
             "schedule": schedule_data(schedule),
-            "schedule_deviation": self.lowering.legs(schedule).deviation,
+            "schedule_deviation": legs.deviation,
             "link": self.link(),
         }
         kind = self.board.session.transport.kind
@@ -138,7 +124,7 @@ class SerialBackend:
             request=request,
             states=part.spins.astype(request.precision),
             provenance=Provenance(self.name, kind, request.seed, details),
-            steps=np.full(part.spins.shape[:2], int(jobs[0].legs[:, 2].sum())),
+            steps=np.full(part.spins.shape[:2], legs.sweeps),
             timing=Timing(thread_time() - started, part.link_s, part.device_s),
         )
 
@@ -164,6 +150,27 @@ class SerialBackend:
         link = self.board.session.link
         counters = {name: getattr(link.counters, name) for name in link.counters.__slots__}
         return {**counters, **link.faults, **self.board.incidents}
+
+
+def _declared(d: Descriptor, *, samples: bool) -> Capabilities:
+    """Return what a descriptor declares, of a backend that samples at a temperature or looks for ground states."""
+    gibbs = d.update.rule.endswith("gibbs")
+    sign = d.update.energy_sign
+    clamps = {Clamp} if d.features.clamp else set()
+    return Capabilities(
+        units=frozenset({"spin"}),
+        couplings=frozenset({"edges"}),
+        claim=Claim.BOLTZMANN if gibbs and samples else Claim.GROUND_STATE,
+        terms=frozenset({LinearNudge, QuadraticNudge, *clamps}),
+        schedules=frozenset({Annealing}),
+        max_units=d.units.most,
+        connectivity=d.topology.connectivity(d.units.most),
+        field_range=_signed(d.field.low, d.field.high, sign),
+        coupling_range=_signed(d.coupling.low, d.coupling.high, sign),
+        field_step=1.0,
+        coupling_step=1.0,
+        split_invariant=d.update.seeded,
+    )
 
 
 def _signed(low: int, high: int, sign: int) -> tuple[float, float]:

@@ -181,6 +181,8 @@ class Session:
                 if error.status is not Status.STALE_SESSION:
                     raise
             before = self.welcome
+            # However fast it boots: clocks of models may stand still.
+            deadline -= HELLO_INTERVAL_MS / 1000
             if self.transport.now() >= deadline:
                 raise DeviceResetError(
                     f"{url} is reset again and again ({before.cause.name.lower()}): is its supply strong enough?"
@@ -207,9 +209,12 @@ class Session:
         return self._latency.command_s + size * self._latency.byte_s + slow
 
     def _deadline(self, calls: Sequence[Call]) -> float:
-        sizes = sum(len(call.payload) + call.reply_bytes + 40 for call in calls)
-        line = BITS_PER_BYTE * sizes / self.transport.baud if self.transport.baud else 0.0
-        return self.transport.now() + self.timeout + 4 * line + sum(c.patience for c in calls)
+        patience, size = 0.0, 0
+        for call in calls:
+            patience += call.patience
+            size += len(call.payload) + call.reply_bytes + 40
+        line = BITS_PER_BYTE * size / self.transport.baud if self.transport.baud else 0.0
+        return self.transport.now() + self.timeout + 4 * line + patience
 
     def _pump(self, calls: Sequence[Call], deadline: float) -> None:
         link, transport = self.link, self.transport

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from isingeq.connectivity import Connectivity
 from isingeq.errors import ConfigError
 
 KINDS = ("all", "kings", "square", "edges")
@@ -69,6 +70,14 @@ class Topology:
         not_rightmost = below - below // columns
         slanted = not_leftmost + not_rightmost if self.kind == "kings" else 0
         return max(0, first_row - 1) + not_leftmost + below + slanted
+
+    def connectivity(self, num_spins: int) -> Connectivity | None:
+        """Return the graph as backends declare it; None where every pair is coupled."""
+        if self.kind == "all":
+            return None
+        i, j = np.ascontiguousarray(self.pairs(num_spins).T)
+        shape = (self.rows, self.columns) if self.rows and self.columns else ()
+        return Connectivity(num_spins, i, j, self.kind, shape)
 
     def pairs(self, num_spins: int) -> NDArray[np.int64]:
         """Return the edges (m, 2) among the first `num_spins` spins, in canonical order."""

@@ -3,13 +3,14 @@
 Axes: `k` slots, `n` spins, `m` couplings. `most` is the payload that a frame should carry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.wire.constants import Opcode
-from drivers.wire.packing import narrowest, pack_spins, pack_values, packed_bytes
+from drivers.wire.layout import pack
+from drivers.wire.packing import pack_narrowest, pack_spins, pack_values, packed_bytes
 from drivers.wire.requests import LoadCouplings, LoadFields, LoadStates, PatchFields
 
 Ints = NDArray[np.integer]
@@ -28,55 +29,51 @@ def load_couplings(now: Ints | None, wanted: Ints, *, width: int, most: int) -> 
             yield Opcode.LOAD_COUPLINGS, LoadCouplings(at, pack_values(values, width))
 
 
-def load_fields(now: Ints | None, wanted: Ints, *, most: int) -> Iterator[Ask]:
-    """Yield the fields (k, n) of slots 0 to k − 1 that differ: whole slots, or a few spins of all, what is shorter."""
-    k, n = wanted.shape
+def load_fields(now: Ints | None, wanted: Ints, *, most: int, slot: int = 0) -> Iterator[Ask]:
+    """Yield the fields (k, n) of slots from `slot` on that differ: whole slots or a few spins, what is shorter."""
+    n = wanted.shape[1]
+    first, last, spins = 0, len(wanted), np.arange(n)
     if now is not None:
         differs = now != wanted
-        spins = np.flatnonzero(differs.any(axis=0))
+        (spins,) = differs.any(axis=0).nonzero()
         if not spins.size:
             return
-        slots = np.flatnonzero(differs.any(axis=1))
+        (slots,) = differs.any(axis=1).nonzero()
         first, last = int(slots[0]), int(slots[-1]) + 1
-        patched = wanted[first:last, spins]
-        width = narrowest(patched)
-        head = 7 + 2 * spins.size
-        room = (most - head) // (width * spins.size)
+    width, values = pack_narrowest(wanted[first:last])
+    if spins.size < n:
+        narrow, patched = pack_narrowest(wanted[first:last, spins])
+        each, head = narrow * spins.size, 7 + 2 * spins.size
+        room = (most - head) // each
         if room >= 1:
             frames = -(-(last - first) // room)
-            size = frames * (head + _GAP) + patched.size * width
-            if size < (last - first) * n * narrowest(wanted[first:last]):
-                listed = tuple(int(i) for i in spins)
-                for at in range(0, last - first, room):
-                    part = patched[at : at + room]
+            if frames * (head + _GAP) + len(patched) < len(values):
+                listed = tuple(spins.tolist())
+                for at in range(first, last, room):
+                    count = min(room, last - at)
+                    part = patched[(at - first) * each : (at - first + count) * each]
                     yield (
                         Opcode.PATCH_FIELDS,
-                        PatchFields(
-                            first + at,
-                            len(part),
-                            width,
-                            len(listed),
-                            listed,
-                            pack_values(part, width),
-                        ),
+                        PatchFields(slot + at, count, narrow, len(listed), listed, part),
                     )
                 return
-    else:
-        first, last = 0, k
-    flat = wanted[first:last].ravel()
-    width = narrowest(flat)
-    per_frame = max(1, (most - 5) // width)
-    for at in range(0, flat.size, per_frame):
-        values = pack_values(flat[at : at + per_frame], width)
-        yield Opcode.LOAD_FIELDS, LoadFields(first * n + at, width, values)
+    step = max(1, (most - 5) // width) * width
+    for at in range(0, len(values), step):
+        offset = (slot + first) * n + at // width
+        yield Opcode.LOAD_FIELDS, LoadFields(offset, width, values[at : at + step])
 
 
-def load_states(states: Ints, *, most: int) -> Iterator[Ask]:
-    """Yield start states (k, n) of slots 0 to k − 1."""
-    data = pack_spins(states)
-    step = max(packed_bytes(states.shape[1]), most - 4)
+def load_states(states: Ints, *, most: int, slot: int = 0) -> Iterator[Ask]:
+    """Yield start states (k, n) of slots from `slot` on."""
+    data, width = pack_spins(states), packed_bytes(states.shape[1])
+    step = max(width, most - 4)
     for at in range(0, len(data), step):
-        yield Opcode.LOAD_STATES, LoadStates(at, data[at : at + step])
+        yield Opcode.LOAD_STATES, LoadStates(slot * width + at, data[at : at + step])
+
+
+def size_of(asked: Sequence[Ask]) -> int:
+    """Return about how many bytes these requests and their replies take on the line."""
+    return sum(_GAP + len(pack(message)) for _, message in asked)
 
 
 def _spans(places: Ints, gap: int) -> Iterator[tuple[int, int]]:

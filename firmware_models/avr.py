@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from drivers.wire.constants import Memory
 from firmware_models.native import cache_folder
 from firmware_models.processes import (
     ELF,
@@ -18,7 +19,7 @@ from firmware_models.processes import (
     program,
     spawn,
 )
-from isingeq.errors import DeviceError
+from isingeq.errors import ConfigError, DeviceError
 
 _AVR = 83
 """Machine in the header of an ELF (System V ABI)."""
@@ -92,6 +93,9 @@ class _Signals:
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
+
+    def corrupt(self, memory: Memory, offset: int, flips: int) -> None:
+        raise ConfigError("memory of avr cannot be reached from outside: take lm3s or model://")
 
     def nudge(self) -> None:
         """Nothing to do: it looks at its socket by itself."""

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from drivers.descriptor import Descriptor
 from drivers.wire.constants import Event, Memory, Opcode, RunState, State, Status
 from drivers.wire.layout import layout_of, pack
-from drivers.wire.replies import Faulted, Progress, Rows
+from drivers.wire.replies import Ended, Faulted, Progress, Rows
 from firmware_models.intake import Request, capable
 from firmware_models.memory import BoardMemory, RefusalError
 from firmware_models.runs import Notice, Run, SpinArray
@@ -32,6 +32,7 @@ TAKEN: Mapping[int, frozenset[State]] = {
     Opcode.LOAD_FIELDS: LOADED | {State.RUNNING},
     Opcode.LOAD_STATES: LOADED | {State.RUNNING},
     Opcode.PATCH_FIELDS: LOADED | {State.RUNNING},
+    Opcode.COPY_SLOTS: LOADED | {State.RUNNING},
     Opcode.LOAD_CLAMPS: LOADED,
     Opcode.READBACK: LOADED | AFTER,
     Opcode.DIGEST: LOADED | AFTER,
@@ -47,7 +48,7 @@ TAKEN: Mapping[int, frozenset[State]] = {
 LEAST_BYTES = 128
 """Rows of a stream wait until they come to this, or there are no more to come."""
 
-ROWS_HEAD = layout_of(Rows).size
+ROWS_HEAD, ENDED_HEAD = layout_of(Rows).size, layout_of(Ended).size
 
 
 class Board:
@@ -160,14 +161,18 @@ class Board:
         ready = min(end, run.rows_ready)
         if run.under_way and (ready - row) * run.width < LEAST_BYTES and ready < end:
             ready = row
-        while each and row < ready:
+        held = (most - ENDED_HEAD) // run.width if self._end_untold else 0
+        while each and ready - row > held:
             count = min(each, ready - row)
             found.append(Notice(Event.ROWS, pack(self.rows(run, row, count)), row + count < end))
             row += count
-        run.stream = row, end
         if self._end_untold:
             self._end_untold = False
-            found.append(Notice(Event.ENDED, pack(self.progress(run))))
+            rest = ready - row if 0 < ready - row <= held else 0
+            packed = run.packed_rows(row, rest)
+            found.append(Notice(Event.ENDED, pack(self.ended(run, row, packed))))
+            row += rest
+        run.stream = row, end
         return found
 
     def hush(self) -> None:
@@ -182,6 +187,13 @@ class Board:
         """Return how far a run has come as a message."""
         couplings = run.couplings_digest
         return Progress(self.boot, run.number, run.state, run.rows_ready, run.digest, couplings)
+
+    def ended(self, run: Run, row: int, packed: bytes) -> Ended:
+        """Return how far a run came, and its last rows, as a message."""
+        couplings = run.couplings_digest
+        return Ended(
+            self.boot, run.number, run.state, run.rows_ready, run.digest, couplings, row, packed
+        )
 
     def _end(self, how: RunState) -> None:
         assert self.run is not None

@@ -30,6 +30,10 @@ _MOST_WAITING = 1 << 18
 _NUDGE_S, _NUDGES = 0.1, 20
 """A target that was told something and said nothing is nudged so often: emulators can miss a wake-up."""
 _LINGER_S = 0.05
+DEVICE_ENDED = "the device has ended"
+"""Why a bridge ends whose device was told to, by SHUTDOWN."""
+_GATHER_S = 0.001
+"""What a target says in so long goes to the host at once, as from an adapter on USB; emulators say it byte by byte."""
 
 
 class Target(Protocol):
@@ -124,6 +128,7 @@ class Bridge:
         self._asked: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._woken, self._wake = socket.socketpair()
         self._nudge_at, self._nudges = math.inf, 0
+        self._gathered_at = math.inf
         started: Future[None] = Future()
         self._thread = threading.Thread(target=self._live, args=(start, started), daemon=True)
         self._thread.start()
@@ -233,12 +238,14 @@ class Bridge:
         if target.waiting < _MOST_WAITING:
             reads += port.readers
         if target.reader is not None:
-            reads.append(target.reader)
+            if self._gathered_at == math.inf:
+                reads.append(target.reader)
             if target.waiting:
                 writes.append(target.reader)
-        if self._to_host and port.writer is not None:
+        if self._to_host and port.writer is not None and self._gathered_at == math.inf:
             writes.append(port.writer)
-        due = min(self._coming[0][0] if self._coming else math.inf, self._nudge_at)
+        coming = self._coming[0][0] if self._coming else math.inf
+        due = min(coming, self._nudge_at, self._gathered_at)
         wait = 0.0 if target.busy else None if due == math.inf else max(0.0, due - now)
         ready, writable, _ = select.select(reads, writes, [], wait)
         if target.busy:
@@ -247,15 +254,21 @@ class Bridge:
             self._read(reader)
         if target.waiting and target.reader in writable:
             self._hear(target.send(b""))
+        now = time.monotonic()
+        if now >= self._gathered_at and target.reader is not None:
+            self._read(target.reader)
+            self._gathered_at = math.inf
         self._flush()
-        self._arrive(time.monotonic())
+        self._arrive(now)
 
     def _read(self, reader: int) -> None:
         if reader == self._target.reader:
             data = self._target.receive()
             if data is None:
+                self._gathered_at = math.inf
+                self._flush()
                 time.sleep(_LINGER_S)  # a pty that closes takes unread bytes with it
-                self._end("the device has ended")
+                self._end(DEVICE_ENDED)
             else:
                 self._hear(data)
         elif reader == self._woken.fileno():
@@ -298,12 +311,16 @@ class Bridge:
             self._watch(time.monotonic(), Way.TO_HOST, data)
         if self.line.plain:
             self._to_host += data
+            if self._target.reader is not None and self._gathered_at == math.inf:
+                self._gathered_at = time.monotonic() + _GATHER_S
             self._flush()
         else:
             self._expect(self.line.to_host(data, time.monotonic()))
 
     def _flush(self) -> None:
         """Let the host have what it takes; what nobody takes is lost in the end, as on any line."""
+        if self._gathered_at < math.inf:
+            return
         if self._port.writer is None:
             self._to_host.clear()
         elif self._to_host:

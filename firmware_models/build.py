@@ -1,11 +1,13 @@
 """Build the reference firmware: `python -m firmware_models.build [--check]`, in the source tree.
 
-A profile becomes a header: limits, the descriptor as bytes, the time of a sweep. Headers and ELFs are committed, so
-that who runs an emulator needs no compiler; `--check` writes nothing and says which differ from what is built here.
+A profile becomes a header: limits, the descriptor as bytes, the time of a sweep. Headers, ELFs and where things lie in
+them (`places`) are committed, so that who runs an emulator needs no compiler; `--check` writes nothing and says which
+differ from what is built here.
 ELFs come out the same wherever they are built with the same compilers: relative paths only, no debug information.
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from drivers.descriptor import Descriptor, encode_descriptor
 from drivers.profile import load_profile
 from drivers.wire.crc import crc32
 from firmware_models import programme
+from firmware_models.places import Places, places_file, places_text
 from isingeq.errors import CapabilityError
 
 SOURCES = Path(__file__).parent / "c"
@@ -34,6 +37,7 @@ class Target:
         flags: of that compiler.
         files: of the part, beside those of the firmware.
         libraries: at the end of the command.
+        reached: an emulator's debugger gets at its memory, so it is written down where things are.
     """
 
     profile: str
@@ -41,6 +45,7 @@ class Target:
     flags: tuple[str, ...]
     files: tuple[str, ...]
     libraries: tuple[str, ...] = ()
+    reached: bool = False
 
 
 TARGETS = {
@@ -50,6 +55,7 @@ TARGETS = {
         ("-mcpu=cortex-m3", "-mthumb", "-ffreestanding", "-O2", "-nostdlib", "-T", "lm3s.ld"),
         ("main.c", "hal_lm3s.c"),
         ("-lgcc",),
+        reached=True,
     ),
     "avr": Target(
         "ref-avr64",
@@ -58,7 +64,16 @@ TARGETS = {
         ("main.c", "hal_avr.c"),
     ),
 }
-SIZED = ("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s")
+LINKED = (
+    "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s",
+    "-Wl,--print-map",
+)  # fmt: skip
+_MEMBERS = {
+    "num_units": "core.num_units",
+    "couplings": "core.couplings",
+    **{name: name for name in ("fields", "states", "clamps", "legs")},
+}
+"""Of a `board` in C, by their names in `Places`."""
 
 
 def profile_header(name: str, descriptor: Descriptor) -> str:
@@ -153,17 +168,20 @@ def header_of(target: Target) -> str:
 
 def command(target: Target, out: str) -> list[str]:
     """Return the command that builds a target, to be run where the sources are."""
-    spins = load_profile(target.profile).units.most
-    include = str(Path(header_of(target)).parent)
-    files = [*FIRMWARE, *target.files]
-    sized = [*SIZED, f"-DCORE_MAX_UNITS={spins}", "-I", include]
     return [
-        target.compiler, *STRICT, *target.flags, *sized, "-o", out, *files, *target.libraries,
+        target.compiler, *STRICT, *target.flags, *LINKED, *sized(target), "-o", out,
+        *FIRMWARE, *target.files, *target.libraries,
     ]  # fmt: skip
 
 
+def sized(target: Target) -> list[str]:
+    """Return the options that fit the sources to a board."""
+    spins = load_profile(target.profile).units.most
+    return [f"-DCORE_MAX_UNITS={spins}", "-I", str(Path(header_of(target)).parent)]
+
+
 def build_elf(name: str, out: Path, sources: Path = SOURCES) -> None:
-    """Build one target.
+    """Build one target, and where its memory is reached, write down beside it where what is.
 
     Raises:
         CapabilityError: its compiler is missing, or refuses.
@@ -171,11 +189,35 @@ def build_elf(name: str, out: Path, sources: Path = SOURCES) -> None:
     target = TARGETS[name]
     if shutil.which(target.compiler) is None:
         raise CapabilityError(f"{target.compiler} is not on the path; install it to build {name}")
+    linked = _compiled(command(target, str(out)), sources)
+    if target.reached:
+        places_file(out).write_text(
+            places_text(_places(target, linked, out.read_bytes(), sources)), encoding="ascii"
+        )
+
+
+def _places(target: Target, linked: str, elf: bytes, sources: Path) -> Places:
+    """Return where things are in an ELF, by the map of its link and the compiler's layout of a board."""
+    base = re.search(r"\.bss\.the_board\s+(0x[0-9a-f]+)", linked)
+    assert base is not None
+    offsets = ", ".join(f"offsetof(board, {member})" for member in _MEMBERS.values())
+    asked = f'#include <stddef.h>\n#include "board.h"\nconst unsigned long at[] = {{{offsets}}};\n'
+    layout = [target.compiler, *target.flags, *sized(target), "-I.", "-S", "-x", "c", "-", "-o", "-"]  # fmt: skip
+    words = re.findall(r"\.word\s+(\d+)", _compiled(layout, sources, asked))
+    places = {
+        name: int(base[1], 16) + int(word) for name, word in zip(_MEMBERS, words, strict=True)
+    }
+    return Places(sha256=hashlib.sha256(elf).hexdigest(), profile=target.profile, **places)
+
+
+def _compiled(words: list[str], sources: Path, text: str = "") -> str:
+    """Run a compiler where the sources are; return what it says."""
     done = subprocess.run(
-        command(target, str(out)), cwd=sources, capture_output=True, text=True, timeout=120
+        words, cwd=sources, input=text, capture_output=True, text=True, timeout=120
     )
     if done.returncode:
-        raise CapabilityError(f"{target.compiler} refused the firmware: {done.stderr.strip()}")
+        raise CapabilityError(f"{words[0]} refused the firmware: {done.stderr.strip()}")
+    return done.stdout
 
 
 def sums_text(elves: Path) -> str:
@@ -196,13 +238,17 @@ def main(arguments: list[str]) -> int:
         differing += _put(SOURCES / header_of(target), text.encode("ascii"), check)
     for name in TARGETS:
         # Beside its place: the path of the output is part of no ELF, that of the sources would be.
-        fresh = SOURCES / "elf" / f"{name}.new"
-        fresh.parent.mkdir(exist_ok=True)
+        elf = SOURCES / "elf" / f"{name}.elf"
+        elf.parent.mkdir(exist_ok=True)
+        fresh = elf.with_suffix(".elf.new")
         try:
             build_elf(name, fresh)
-            differing += _put(SOURCES / "elf" / f"{name}.elf", fresh.read_bytes(), check)
+            differing += _put(elf, fresh.read_bytes(), check)
+            if TARGETS[name].reached:
+                differing += _put(places_file(elf), places_file(fresh).read_bytes(), check)
         finally:
             fresh.unlink(missing_ok=True)
+            places_file(fresh).unlink(missing_ok=True)
     differing += _put(SOURCES / SUMS, sums_text(SOURCES / "elf").encode("ascii"), check)
     for name in differing:
         print(f"{name} {'differs from what is built here' if check else 'written'}")

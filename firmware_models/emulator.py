@@ -97,7 +97,7 @@ def open_emulator(
         return transport
     start, kind = target(rest, uid=uid, seed=seed, elf=elf)
     plan = plan_from(faults, seed=seed)
-    check_plan(plan, rest)
+    check_plan(plan, rest, elf=elf)
     with contextlib.ExitStack() as opened:
         bridge = serve(start, baud=baud, faults=plan)
         opened.callback(bridge.close)

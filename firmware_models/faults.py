@@ -15,7 +15,7 @@ their defaults::
 | partial frame, then silence            | `cut`: half a frame, then nothing gets through for `seconds`       |
 | lost, doubled, late reply              | `lose`, `double`, `delay` by `seconds`                             |
 | reset while uploading, during a run    | `reset@LOAD_COUPLINGS:2`; `reset` at RUN, `wait_s` later           |
-| brown-out: memory rots, no reset       | `corrupt`: `count` bits of byte `offset` in `memory`               |
+| brown-out: memory rots, no reset       | `corrupt`: `count` bits of byte `offset` in `memory`, at a reply   |
 | stall                                  | `stall` for `seconds`                                              |
 | unplug, replug under a new name        | `unplug`, back after `seconds`; `inf`: never                       |
 | another version of the protocol        | `version`: replies to HELLO become BAD_VERSION                     |
@@ -59,11 +59,13 @@ KINDS: Mapping[str, Way] = {
     "echo": Way.TO_DEVICE,
     "overrun": Way.TO_DEVICE,
     "reset": Way.TO_DEVICE,
-    "corrupt": Way.TO_DEVICE,
+    "corrupt": Way.TO_HOST,
     "stall": Way.TO_DEVICE,
     "unplug": Way.TO_DEVICE,
 }
-"""Kinds of incidents, and the direction whose frames each is counted by where a plan does not say."""
+"""Kinds of incidents, and the direction whose frames each is counted by where a plan does not say.
+
+Memory rots by replies: a part that is emulated has only then done what it was asked."""
 
 ON_THE_DEVICE = frozenset({"reset", "corrupt", "stall", "unplug"})
 """Kinds that befall the device or its plug; all others change bytes on the line."""

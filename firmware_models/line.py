@@ -289,7 +289,7 @@ def _rewritten(piece: bytes, kind: str) -> bytes:
 
 
 def _sealed(frame: Frame, payload: bytes) -> bytes:
-    return encode_frame(replace(frame, payload=payload))
+    return encode_frame(frame._replace(payload=payload))
 
 
 def _words(key: int, stream: int, first: int, count: int) -> NDArray[np.uint64]:

@@ -72,6 +72,19 @@ def patch_fields(board: Board, request: Request) -> bytes:
     return NOTHING
 
 
+def copy_slots(board: Board, request: Request) -> bytes:
+    """Give slots that are not being run what others hold."""
+    slot, num_slots, source = request.numbers
+    board.outside_the_run(range(slot, slot + num_slots))
+    board.memory.copy_slots(
+        slot,
+        num_slots,
+        source,
+        places=(place(request.opcode, "slot"), place(request.opcode, "source")),
+    )
+    return NOTHING
+
+
 def load_states(board: Board, request: Request) -> bytes:
     """Write start states, of slots that are not being run."""
     (offset,) = request.numbers
@@ -130,5 +143,6 @@ ORDERS: Mapping[int, Callable[[Board, Request], bytes]] = {
     Opcode.LOAD_CLAMPS: load_clamps,
     Opcode.LOAD_LEGS: load_legs,
     Opcode.PATCH_FIELDS: patch_fields,
+    Opcode.COPY_SLOTS: copy_slots,
     Opcode.DIGEST: digest,
 }

@@ -148,6 +148,22 @@ class BoardMemory:
         _within(values, self._descriptor.field, at=at + 2 * len(spins))
         self._slot_fields[slots, spins] = values
 
+    def copy_slots(self, slot: int, count: int, source: int, *, places: tuple[int, int]) -> None:
+        """Copy fields and start states; `places` are those of `slot` and `source` in the payload.
+
+        Raises:
+            RefusalError: a slot that is not there, or slots that are both source and target.
+        """
+        stretch(slot, count, self.num_slots, at=places[0])
+        stretch(source, count, self.num_slots, at=places[1])
+        if source < slot + count and slot < source + count:
+            raise RefusalError(Status.OUT_OF_RANGE, places[1])
+        width = packed_bytes(self.num_spins)
+        for held, each in ((self._fields, self.num_spins), (self._states, width)):
+            held[slot * each : (slot + count) * each] = held[
+                source * each : (source + count) * each
+            ]
+
     def load_states(self, offset: int, data: bytes, *, at: int) -> None:
         """Write packed start states from byte `offset` on.
 

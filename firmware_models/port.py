@@ -136,7 +136,8 @@ class Pty:
                 fresh.symlink_to(self.url)
                 fresh.replace(self._link)
             except OSError as error:
-                fresh.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    fresh.unlink()
                 raise ConfigError(f"link {self._link} cannot be made: {error.strerror}") from None
 
 

@@ -33,6 +33,9 @@ class Control(Protocol):
     def thaw(self) -> None:
         """Let it go on."""
 
+    def corrupt(self, memory: Memory, offset: int, flips: int) -> None:
+        """Flip bits of its memory; see `bridge.Target.corrupt`."""
+
     def nudge(self) -> None:
         """Wake the emulator's main loop."""
 
@@ -76,13 +79,21 @@ class Emulator:
         return b""
 
     def receive(self) -> bytes | None:
-        """See `bridge.Target.receive`."""
+        """See `bridge.Target.receive`.
+
+        Raises:
+            DeviceError: it did not end by itself.
+        """
         try:
-            return self._uart.recv(_CHUNK) or None
+            if data := self._uart.recv(_CHUNK):
+                return data
         except BlockingIOError:
             return b""
         except OSError:
-            return None
+            pass
+        if (code := self.process.wait(PATIENCE_S)) != 0:
+            raise DeviceError(f"the emulator has ended with code {code}: start it again")
+        return None
 
     def work(self) -> bytes:
         """See `bridge.Target.work`."""
@@ -103,12 +114,8 @@ class Emulator:
         return b""
 
     def corrupt(self, memory: Memory, offset: int, flips: int) -> None:
-        """Refuse.
-
-        Raises:
-            ConfigError: always.
-        """
-        raise ConfigError("memory of an emulated part cannot be corrupted: take model:// for it")
+        """See `bridge.Target.corrupt`."""
+        self._control.corrupt(memory, offset, flips)
 
     def nudge(self) -> None:
         """See `bridge.Target.nudge`."""

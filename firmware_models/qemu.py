@@ -1,7 +1,7 @@
 """A Cortex-M3 in QEMU: the board lm3s6965evb.
 
 QEMU starts stopped and is let go once everything is connected. Any command to its monitor wakes its main loop, which
-can miss that a guest has switched its receiver on.
+can miss that a guest has switched its receiver on. Memory is reached by its debugger's socket.
 """
 
 import contextlib
@@ -10,6 +10,9 @@ import socket
 from pathlib import Path
 from typing import IO, Any
 
+from drivers.wire.constants import Memory
+from firmware_models.debugger import Debugger
+from firmware_models.places import read_places
 from firmware_models.processes import (
     ELF,
     PATIENCE_S,
@@ -42,19 +45,21 @@ def start_qemu(elf: Path = ELF / "lm3s.elf", *, uid: int = 0) -> Emulator:
     with contextlib.ExitStack() as opened:
         uart, far_uart = pair(opened)
         monitor, far_monitor = pair(opened)
+        debugger, far_debugger = pair(opened)
         process = spawn(
             [
                 qemu, "-M", "lm3s6965evb", "-nodefaults", "-display", "none", "-S",
                 "-chardev", f"socket,id=uart,fd={far_uart.fileno()}", "-serial", "chardev:uart",
                 "-chardev", f"socket,id=qmp,fd={far_monitor.fileno()}", "-mon", "chardev=qmp,mode=control",
+                "-chardev", f"socket,id=gdb,fd={far_debugger.fileno()}", "-gdb", "chardev:gdb",
                 *number, "-kernel", str(elf),
                 "-semihosting-config", "enable=on,target=native",
             ],
-            (far_uart, far_monitor),
+            (far_uart, far_monitor, far_debugger),
         )  # fmt: skip
-        far_uart.close()
-        far_monitor.close()
-        control = _Monitor(monitor)
+        for far in (far_uart, far_monitor, far_debugger):
+            far.close()
+        control = _Monitor(monitor, Debugger(debugger), elf)
         emulator = Emulator(process, uart, control)
         try:
             control.open()
@@ -67,8 +72,9 @@ def start_qemu(elf: Path = ELF / "lm3s.elf", *, uid: int = 0) -> Emulator:
 class _Monitor:
     """QEMU's machine protocol: one JSON object a line."""
 
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
+    def __init__(self, end: socket.socket, debugger: Debugger, elf: Path) -> None:
+        self._end, self._debugger, self._elf = end, debugger, elf
+        self._frozen = False
         end.settimeout(PATIENCE_S)
         self._lines: IO[bytes] = end.makefile("rb")
 
@@ -87,9 +93,20 @@ class _Monitor:
 
     def freeze(self) -> None:
         self._do("stop")
+        self._frozen = True
 
     def thaw(self) -> None:
         self._do("cont")
+        self._frozen = False
+
+    def corrupt(self, memory: Memory, offset: int, flips: int) -> None:
+        places, debugger, frozen = read_places(self._elf), self._debugger, self._frozen
+        self.freeze()
+        num_spins = int.from_bytes(debugger.read(places.num_units, 2), "little")
+        for spot in places.spots(memory, offset, num_spins=num_spins):
+            debugger.write(spot, bytes([debugger.read(spot, 1)[0] ^ flips]))
+        if not frozen:
+            self.thaw()
 
     def nudge(self) -> None:
         self._do("query-status")
@@ -97,6 +114,7 @@ class _Monitor:
     def close(self) -> None:
         self._lines.close()
         self._end.close()
+        self._debugger.close()
 
     def _do(self, command: str) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):

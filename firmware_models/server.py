@@ -36,13 +36,13 @@ from drivers.wire.messages import encode_refusal
 from drivers.wire.replies import Accepted, Booted, Counts, Description, ParameterValue, Welcome
 from drivers.wire.sequence import Turn, following, turn
 from firmware_models import loading, running
-from firmware_models.analog import spin_array_of
 from firmware_models.board import Board
 from firmware_models.core import WORD
 from firmware_models.device import Kind
 from firmware_models.intake import Request, out_of_range, take_in
 from firmware_models.memory import RefusalError
 from firmware_models.runs import Notice
+from firmware_models.spin_array import spin_array_of
 
 GRANTED = bytes([Status.OK])
 MOST_I32 = 2**31 - 1
@@ -137,7 +137,7 @@ class Server:
         self._resets += 1
         self._boot = (self._boot + 1) & WORD
         self._board = Board(self.descriptor, self._array, boot=self._boot)
-        self._receiver = Receiver(self.descriptor.limits.frame)
+        self._receiver = Receiver(self.descriptor.limits.frame, requests=True)
         self._session: Session | None = None
         self._counts = {"replays": 0, "out_of_order": 0}
         self._event_number = 0

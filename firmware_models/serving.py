@@ -12,6 +12,7 @@ from firmware_models.bridge import Bridge, Target
 from firmware_models.device import Device, Kind
 from firmware_models.faults import FaultPlan, Way
 from firmware_models.line import Line
+from firmware_models.places import read_places
 from firmware_models.port import Port, Pty, Tcp
 from firmware_models.processes import ELF
 from firmware_models.qemu import start_qemu
@@ -101,7 +102,7 @@ def serve(
         tcp: port to listen on, 0 for any free one; a pty if left out.
         link: symbolic link to keep to the pty.
         baud: pace the line to this rate, and garble where the host's pty is set to another.
-        faults: what goes wrong; of an emulated part, memory cannot be reached.
+        faults: what goes wrong; `check_plan` says whether it can.
         watch: told the time, way and bytes of everything sent.
 
     Raises:
@@ -117,16 +118,20 @@ def serve(
         return bridge
 
 
-def check_plan(plan: FaultPlan, name: str) -> None:
+def check_plan(plan: FaultPlan, name: str, *, elf: str = "") -> None:
     """Refuse faults that cannot befall a board of this name.
 
     Raises:
-        ConfigError: memory that rots in an emulated part.
+        ConfigError: memory that is to rot, in an emulated part where nobody reaches it.
     """
-    if name in EMULATORS and any(incident.kind == "corrupt" for incident in plan.incidents):
+    if all(incident.kind != "corrupt" for incident in plan.incidents):
+        return
+    if name == "avr":
         raise ConfigError(
-            f"the memory of {name} cannot be reached from outside: take a model for `corrupt`"
+            "the memory of avr cannot be reached from outside: take lm3s or a model for `corrupt`"
         )
+    if name in EMULATORS:
+        read_places(Path(elf) if elf else ELF / f"{name}.elf")
 
 
 def target(

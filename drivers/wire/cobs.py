@@ -46,14 +46,19 @@ def unstuff(data: bytes) -> bytes:
     """
     if not data or 0 in data:
         raise FrameError(Fault.STUFFING, "empty, or a zero inside")
-    out = bytearray()
+    out, full = bytearray(data), []
     at, end = 0, len(data)
+    # What leads a piece stands where the zero before it was.
     while at < end:
-        code = data[at]
-        if at + code > end:
-            raise FrameError(Fault.STUFFING, f"byte {at} counts {code - 1}, {end - at - 1} follow")
-        out += data[at + 1 : at + code]
+        code = out[at]
+        out[at] = 0
         at += code
-        if code <= FULL and at < end:
-            out.append(0)
-    return bytes(out)
+        if code > FULL:
+            full.append(at)
+    if at > end:
+        raise FrameError(Fault.STUFFING, f"a length points {at - end} bytes past the end")
+    # There was none after a full piece.
+    for at in reversed(full):
+        if at < end:
+            del out[at]
+    return bytes(out[1:])

@@ -81,6 +81,8 @@ class Opcode(IntEnum):
     """legs of schedules, from an absolute place in their table"""
     PATCH_FIELDS = 0x18
     """a few fields of many slots: the same spins in each"""
+    COPY_SLOTS = 0x1A
+    """fields and start states of some slots into others"""
     DIGEST = 0x19
     """CRC-32 over a stretch of a memory"""
     RUN = 0x20

@@ -15,6 +15,7 @@ class Fault(StrEnum):
     CHECK = "check does not match"
     VERSION = "another protocol version"
     WEAK = "check is too weak for this frame"
+    REPLY = "a reply where requests are taken"
 
 
 class FrameError(DeviceError):

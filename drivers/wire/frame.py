@@ -12,7 +12,7 @@
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drivers.wire import cobs
 from drivers.wire.constants import LONGEST_FRAME, SHORT_FRAME, VERSION, Event, Flag, Opcode
@@ -22,10 +22,11 @@ from drivers.wire.faults import Fault, FrameError
 HEADER = struct.Struct("<BBHH")
 REPLY = 0x80
 MOST_OVERHEAD = HEADER.size + 4
+_OPENING = frozenset((Opcode.HELLO, Opcode.HELLO | REPLY, Event.BOOTED))
+_VERSION, _CRC32 = VERSION << 4, int(Flag.CRC32)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame.
 
     Attributes:
@@ -50,7 +51,7 @@ def needs_crc32(opcode: int, size: int) -> bool:
 
     Long frames need more; so do those that open a conversation, which a strict receiver must not drop.
     """
-    return size > SHORT_FRAME or opcode in (Opcode.HELLO, Opcode.HELLO | REPLY, Event.BOOTED)
+    return size > SHORT_FRAME or opcode in _OPENING
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -59,14 +60,15 @@ def encode_frame(frame: Frame) -> bytes:
     Raises:
         FrameError: a frame longer than any device takes.
     """
-    size = HEADER.size + len(frame.payload)
+    opcode, session, sequence, payload, flags, strong = frame
+    size = HEADER.size + len(payload)
     if size + 4 > LONGEST_FRAME:
         raise FrameError(Fault.LONG, f"{size + 4} bytes, {LONGEST_FRAME} are allowed")
-    strong = frame.strong or needs_crc32(frame.opcode, size)
-    first = VERSION << 4 | frame.flags | (Flag.CRC32 if strong else 0)
-    body = HEADER.pack(first, frame.opcode, frame.session, frame.sequence) + frame.payload
-    check = crc32(body).to_bytes(4, "little") if strong else crc16(body).to_bytes(2, "little")
-    return cobs.stuff(body + check) + b"\0"
+    if strong or needs_crc32(opcode, size):
+        body = HEADER.pack(_VERSION | flags | _CRC32, opcode, session, sequence) + payload
+        return cobs.stuff(body + crc32(body).to_bytes(4, "little")) + b"\0"
+    body = HEADER.pack(_VERSION | flags, opcode, session, sequence) + payload
+    return cobs.stuff(body + crc16(body).to_bytes(2, "little")) + b"\0"
 
 
 def decode_frame(stuffed: bytes) -> Frame:
@@ -78,18 +80,18 @@ def decode_frame(stuffed: bytes) -> Frame:
     data = cobs.unstuff(stuffed)
     if len(data) < HEADER.size + 2:
         raise FrameError(Fault.SHORT, f"{len(data)} bytes, at least {HEADER.size + 2} are needed")
-    strong = bool(data[0] & Flag.CRC32)
+    first, opcode, session, sequence = HEADER.unpack_from(data)
+    strong = bool(first & _CRC32)
     body, check = (data[:-4], data[-4:]) if strong else (data[:-2], data[-2:])
     if len(body) < HEADER.size:
         raise FrameError(Fault.SHORT, f"{len(data)} bytes, CRC-32 takes 4 of them")
     if int.from_bytes(check, "little") != (crc32(body) if strong else crc16(body)):
         raise FrameError(Fault.CHECK, f"in a frame of {len(data)} bytes")
-    first, opcode, session, sequence = HEADER.unpack_from(body)
     if first >> 4 != VERSION:
         raise FrameError(Fault.VERSION, f"{first >> 4} came, this side speaks {VERSION}")
-    if needs_crc32(opcode, len(body)) and not strong:
+    if not strong and needs_crc32(opcode, len(body)):
         raise FrameError(Fault.WEAK, f"opcode 0x{opcode:02x} with {len(body)} bytes needs CRC-32")
-    flags = first & 0x0F & ~Flag.CRC32
+    flags = first & 0x0F & ~_CRC32
     return Frame(opcode, session, sequence, body[HEADER.size :], flags, strong)
 
 
@@ -104,10 +106,20 @@ class Receiver:
         strong: drop frames without CRC-32.
     """
 
-    def __init__(self, most: int = LONGEST_FRAME, *, strong: bool = False) -> None:
+    def __init__(
+        self, most: int = LONGEST_FRAME, *, strong: bool = False, requests: bool = False
+    ) -> None:
+        """Begin amid nothing.
+
+        Args:
+            most: bytes of header, payload and check that it accepts.
+            strong: drop frames without CRC-32.
+            requests: drop replies, which only an echo on the line can bring.
+        """
         self.faults: Counter[Fault] = Counter()
         self.frames = 0
         self.strong = strong
+        self._requests = requests
         self._limit = most
         self._most = cobs.longest(most)
         self._held = bytearray()
@@ -123,11 +135,17 @@ class Receiver:
         *ends, rest = data.split(b"\0")
         found = []
         for part in ends:
-            self._hold(part)
-            frame = self._finish()
-            if frame is not None:
+            if self._held or self._skipping:
+                self._hold(part)
+                part, skipped = bytes(self._held), self._skipping
+                self._held.clear()
+                self._skipping = False
+                if skipped:
+                    continue
+            if part and (frame := self._finish(part)) is not None:
                 found.append(frame)
-        self._hold(rest)
+        if rest:
+            self._hold(rest)
         return found
 
     def _hold(self, part: bytes) -> None:
@@ -139,23 +157,26 @@ class Receiver:
         else:
             self._held += part
 
-    def _finish(self) -> Frame | None:
-        stuffed, skipped = bytes(self._held), self._skipping
-        self._held.clear()
-        self._skipping = False
-        if skipped or not stuffed:
-            return None
-        try:
-            frame = decode_frame(stuffed)
-        except FrameError as error:
-            self.faults[error.fault] += 1
-            return None
-        # Stuffing adds no more bytes than `longest` says, and often fewer.
-        if HEADER.size + len(frame.payload) + (4 if frame.strong else 2) > self._limit:
-            self.faults[Fault.LONG] += 1
-            return None
-        if self.strong and not frame.strong:
-            self.faults[Fault.WEAK] += 1
+    def _finish(self, stuffed: bytes) -> Frame | None:
+        """Return the frame in whole bytes between two zeros, if it is a good one."""
+        fault = None
+        if len(stuffed) > self._most:
+            fault = Fault.LONG
+        else:
+            try:
+                frame = decode_frame(stuffed)
+            except FrameError as error:
+                fault = error.fault
+            else:
+                # Stuffing adds no more bytes than `longest` says, and often fewer.
+                if HEADER.size + len(frame.payload) + (4 if frame.strong else 2) > self._limit:
+                    fault = Fault.LONG
+                elif self.strong and not frame.strong:
+                    fault = Fault.WEAK
+                elif self._requests and frame.opcode & REPLY:
+                    fault = Fault.REPLY
+        if fault is not None:
+            self.faults[fault] += 1
             return None
         self.frames += 1
         return frame

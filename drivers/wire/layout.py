@@ -5,8 +5,10 @@ A `Spins` field is a list of u16 whose number the field before it, `num_…`, gi
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from operator import attrgetter
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from drivers.wire.faults import MessageError
@@ -28,7 +30,8 @@ class Layout:
     Attributes:
         fixed: the numbers, as one struct.
         names: of the numbers, in order.
-        kinds: the enumerations among them, by name.
+        numbers: takes them from a message, in order.
+        kinds: the enumerations among them: place among the numbers, name, class.
         rows: (offset, name, type) of every field, as a byte table prints them.
         spins: name of the list of spins, if there is one.
         tail: name of the bytes at the end, if there are any.
@@ -36,7 +39,8 @@ class Layout:
 
     fixed: struct.Struct
     names: tuple[str, ...]
-    kinds: dict[str, type[IntEnum]]
+    numbers: Callable[[Any], tuple[Any, ...]]
+    kinds: tuple[tuple[int, str, type[IntEnum]], ...]
     rows: tuple[tuple[str, str, str], ...]
     spins: str | None
     tail: str | None
@@ -64,7 +68,7 @@ def layout_of(kind: type) -> Layout:
 
 def _read(kind: type) -> Layout:
     hints = get_type_hints(kind, include_extras=True)
-    codes, names, kinds, rows = "", [], {}, []
+    codes, names, kinds, rows = "", [], [], []
     spins = tail = None
     for field in fields(kind):
         hint = hints[field.name]
@@ -79,9 +83,17 @@ def _read(kind: type) -> Layout:
                 codes += code
                 names.append(field.name)
                 if issubclass(hint.__origin__, IntEnum):
-                    kinds[field.name] = hint.__origin__
+                    kinds.append((len(names) - 1, field.name, hint.__origin__))
         rows.append((at, field.name, NAMES.get(code, code)))
-    return Layout(struct.Struct("<" + codes), tuple(names), kinds, tuple(rows), spins, tail)
+    fixed = struct.Struct("<" + codes)
+    return Layout(fixed, tuple(names), _taker(names), tuple(kinds), tuple(rows), spins, tail)
+
+
+def _taker(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what takes attributes of these names as a tuple, however many there are."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda message: tuple(getattr(message, name) for name in names)
 
 
 def pack(message: Any) -> bytes:
@@ -92,7 +104,7 @@ def pack(message: Any) -> bytes:
     """
     layout = layout_of(type(message))
     try:
-        data = layout.fixed.pack(*[getattr(message, name) for name in layout.names])
+        data = layout.fixed.pack(*layout.numbers(message))
         if layout.spins is not None:
             listed = getattr(message, layout.spins)
             if len(listed) != getattr(message, "num_" + layout.spins):
@@ -113,20 +125,20 @@ def unpack(kind: type[Message], payload: bytes) -> Message:
     size, name = layout.size, kind.__name__
     if len(payload) < size:
         raise MessageError(f"{name} of {len(payload)} bytes, at least {size} are needed")
-    values: dict[str, Any] = dict(zip(layout.names, layout.fixed.unpack_from(payload), strict=True))
-    for field, meanings in layout.kinds.items():
+    values = list(layout.fixed.unpack_from(payload))
+    for place, field, meanings in layout.kinds:
         try:
-            values[field] = meanings(values[field])
+            values[place] = meanings(values[place])
         except ValueError:
-            raise MessageError(f"{name}.{field} is {values[field]}, which has no meaning") from None
+            raise MessageError(f"{name}.{field} is {values[place]}, which has no meaning") from None
     if layout.spins is not None:
-        count = values["num_" + layout.spins]
+        count = values[-1]
         if len(payload) < size + 2 * count:
             raise MessageError(f"{name} lists {count} {layout.spins}, {len(payload)} bytes came")
-        values[layout.spins] = struct.unpack_from(f"<{count}H", payload, size)
+        values.append(struct.unpack_from(f"<{count}H", payload, size))
         size += 2 * count
     if layout.tail is not None:
-        values[layout.tail] = payload[size:]
+        values.append(payload[size:])
     elif len(payload) > size:
         raise MessageError(f"{name} of {len(payload)} bytes, {size} are allowed")
-    return kind(**values)
+    return kind(*values)

@@ -26,6 +26,7 @@ EXCHANGES: Mapping[Opcode, tuple[type[Any], type[Any]]] = {
     Opcode.LOAD_CLAMPS: (requests.LoadClamps, requests.Nothing),
     Opcode.LOAD_LEGS: (requests.LoadLegs, requests.Nothing),
     Opcode.PATCH_FIELDS: (requests.PatchFields, requests.Nothing),
+    Opcode.COPY_SLOTS: (requests.CopySlots, requests.Nothing),
     Opcode.DIGEST: (requests.Stretch, replies.Digest),
     Opcode.RUN: (requests.Run, replies.Accepted),
     Opcode.POLL: (requests.RunId, replies.Progress),
@@ -41,7 +42,7 @@ EXCHANGES: Mapping[Opcode, tuple[type[Any], type[Any]]] = {
 EVENTS: Mapping[int, type[Any]] = {
     Event.BOOTED: replies.Booted,
     Event.ROWS: replies.Rows,
-    Event.ENDED: replies.Progress,
+    Event.ENDED: replies.Ended,
     Event.FAULT: replies.Faulted,
 }
 REQUESTS: Mapping[int, type[Any]] = {code: asked for code, (asked, _) in EXCHANGES.items()}

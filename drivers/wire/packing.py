@@ -39,9 +39,12 @@ def unpack_spins(packed: bytes, num_spins: int) -> NDArray[np.int8]:
         raise MessageError(f"{len(packed)} bytes of spins are no rows of {width}")
     rows = np.frombuffer(packed, np.uint8).reshape(-1, width)
     bits = np.unpackbits(rows, axis=-1, bitorder="little")
-    if bits[:, num_spins:].any():
+    if num_spins % 8 and bits[:, num_spins:].any():
         raise MessageError(f"bits are set beyond the last of {num_spins} spins")
-    return (2 * bits[:, :num_spins].astype(np.int8) - 1).astype(np.int8)
+    spins = bits[:, :num_spins].view(np.int8)
+    spins *= 2
+    spins -= 1
+    return spins
 
 
 def value_bytes(bits: int) -> int:
@@ -52,6 +55,16 @@ def value_bytes(bits: int) -> int:
 def narrowest(values: Ints) -> int:
     """Return the fewest bytes, 1 or 2, that hold every one of these values."""
     return 1 if not values.size or (values.min() >= -128 and values.max() <= 127) else 2
+
+
+def pack_narrowest(values: Ints) -> tuple[int, bytes]:
+    """Return the fewest bytes, 1 or 2, that hold every one of these values, and the values in so many each."""
+    if values.size and values.dtype.kind == "i":
+        low, high = values.min(), values.max()
+        if low >= -128 and high <= 127:
+            return 1, values.astype(np.int8).tobytes()
+    width = narrowest(values)
+    return width, pack_values(values, width)
 
 
 def pack_values(values: Ints, width: int) -> bytes:

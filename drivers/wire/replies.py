@@ -109,6 +109,20 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How far a run came, as POLL tells, and the rows of its stream, from `row` on, that were not sent yet."""
+
+    boot: U32
+    run: U32
+    state: Annotated[RunState, "B"]
+    rows_ready: U32
+    digest: U32
+    couplings: U32
+    row: U32
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Exactly the rows asked for (READ), or the next of a stream (ROWS)."""
 

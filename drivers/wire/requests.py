@@ -137,6 +137,15 @@ class PatchFields:
 
 
 @dataclass(frozen=True, slots=True)
+class CopySlots:
+    """Gives slots from `slot` on the fields and start states of as many from `source` on; the two do not overlap."""
+
+    slot: U16
+    num_slots: U16
+    source: U16
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Runs slots `slot` … `slot + num_slots − 1`, `reads` rows each; sample `sample` stands in the first slot.
 

@@ -169,6 +169,9 @@ static void put_request(uint8_t opcode) {
     case IQP_OPCODE_DIGEST: put_stretch(); break;
     case IQP_OPCODE_LOAD_LEGS: put_legs(); break;
     case IQP_OPCODE_PATCH_FIELDS: put_patch(); break;
+    case IQP_OPCODE_COPY_SLOTS:
+        for (uint8_t k = 0; k < 3; k++) link_put16(&host, (uint16_t)(one_in(8) ? about(PROFILE_SLOTS) : about(4)));
+        break;
     case IQP_OPCODE_RUN: put_run(); break;
     case IQP_OPCODE_POLL:
     case IQP_OPCODE_ABORT: put_known_run(); break;
@@ -194,7 +197,7 @@ static const uint8_t opcodes[] = {
         IQP_OPCODE_COUNTERS, IQP_OPCODE_BEGIN, IQP_OPCODE_LOAD_COUPLINGS, IQP_OPCODE_LOAD_COUPLINGS,
         IQP_OPCODE_LOAD_FIELDS, IQP_OPCODE_LOAD_FIELDS, IQP_OPCODE_COMMIT, IQP_OPCODE_LOAD_COUPLINGS,
         IQP_OPCODE_READBACK, IQP_OPCODE_LOAD_STATES, IQP_OPCODE_LOAD_CLAMPS, IQP_OPCODE_LOAD_LEGS,
-        IQP_OPCODE_PATCH_FIELDS, IQP_OPCODE_PATCH_FIELDS, IQP_OPCODE_DIGEST, IQP_OPCODE_RUN, IQP_OPCODE_RUN,
+        IQP_OPCODE_PATCH_FIELDS, IQP_OPCODE_PATCH_FIELDS, IQP_OPCODE_COPY_SLOTS, IQP_OPCODE_DIGEST, IQP_OPCODE_RUN, IQP_OPCODE_RUN,
         IQP_OPCODE_RUN, IQP_OPCODE_RUN, IQP_OPCODE_POLL, IQP_OPCODE_READ, IQP_OPCODE_READ, IQP_OPCODE_STREAM,
         IQP_OPCODE_ABORT, IQP_OPCODE_CORRELATE, IQP_OPCODE_RESET, IQP_OPCODE_SHUTDOWN,
 };
@@ -275,6 +278,7 @@ static void settle(void) {
 int main(int count, char **arguments) {
     if (count != 3) fail("give SEED FRAMES");
     words[0] += (uint32_t)strtoul(arguments[1], 0, 10);
+    ear.of_a_host = 1;
     static const board_facts facts = {7, 0, 9, 1, IQP_RESET_CAUSE_POWER, 0};
     board_start(&the_board, &facts, &the_board);
     for (unsigned long frames = strtoul(arguments[2], 0, 10); frames > 0; frames--) {

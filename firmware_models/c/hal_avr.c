@@ -71,8 +71,8 @@ board_facts hal_start(void) {
     facts.uid_low = eeprom_read_dword(UID);
     facts.uid_high = eeprom_read_dword(UID + 1);
     if (facts.uid_low == UINT32_MAX && facts.uid_high == UINT32_MAX) facts.uid_low = facts.uid_high = 0;
+    UCSR0A = _BV(U2X0); /* ahead of the rate: simavr looks at it when that is written */
     UBRR0 = (uint16_t)(F_CPU / 8 / BAUD - 1);
-    UCSR0A = _BV(U2X0);
     UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
     UCSR0B = _BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0);
     TCCR1B = _BV(CS12) | _BV(CS10);

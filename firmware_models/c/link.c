@@ -45,6 +45,8 @@ static uint8_t finish(link_t *l, uint16_t stuffed, frame *f) {
         return 0;
     }
     f->opcode = l->in[1];
+    /* What a line echoes is no request: an answer would come back, too. */
+    if (f->opcode & LINK_REPLY && !l->of_a_host) return dropped(l);
     if (l->in[0] >> 4 != IQP_VERSION) return dropped(l);
     /* Zeros take no room once stuffed: a frame may be too long although its bytes were not too many. */
     if (size + (f->strong ? 4U : 2U) > PROFILE_FRAME) return dropped(l);

@@ -25,6 +25,7 @@ typedef struct {
     uint16_t used;    /* bytes of the frame that is going out */
     uint8_t skipping; /* up to the next zero: it was too long */
     uint8_t strong;   /* drop frames without CRC-32 */
+    uint8_t of_a_host; /* take replies, too */
     uint32_t frames, bad_checks, bad_frames;
     uint8_t in[LINK_HELD];
     uint8_t out[PROFILE_FRAME]; /* header, payload, check */

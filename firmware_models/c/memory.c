@@ -105,6 +105,20 @@ uint8_t patch_fields(board *b, const uint8_t *p) {
     return IQP_STATUS_OK;
 }
 
+uint8_t copy_slots(board *b, const uint8_t *p) {
+    uint16_t slot = get16(p + IQP_AT_COPY_SLOTS_SLOT), slots = get16(p + IQP_AT_COPY_SLOTS_NUM_SLOTS),
+             source = get16(p + IQP_AT_COPY_SLOTS_SOURCE), n = b->core.num_units, row = packed_bytes(b);
+    if (slots != 0 && run_touches(b, slot, (uint32_t)slot + slots - 1)) return not_now(b);
+    if (beyond(slot, slots, num_slots(b))) return out_of_range(b, IQP_AT_COPY_SLOTS_SLOT);
+    if (beyond(source, slots, num_slots(b)) || (source < slot + slots && slot < source + slots))
+        return out_of_range(b, IQP_AT_COPY_SLOTS_SOURCE);
+    for (uint32_t k = 0; k < (uint32_t)slots * n; k++)
+        b->fields[(uint32_t)slot * n + k] = b->fields[(uint32_t)source * n + k];
+    for (uint32_t k = 0; k < (uint32_t)slots * row; k++)
+        b->states[(uint32_t)slot * row + k] = b->states[(uint32_t)source * row + k];
+    return IQP_STATUS_OK;
+}
+
 /* No bit may stand beyond the last spin; `first` is the place of the first byte in the array of rows. */
 static uint8_t spins_fit(const board *b, const uint8_t *packed, uint32_t first, uint16_t count) {
     uint16_t row = packed_bytes(b), odd = b->core.num_units % 8;

@@ -21,6 +21,7 @@ uint8_t begin(board *b, const uint8_t *p);
 uint8_t load_couplings(board *b, const uint8_t *p, uint16_t n);
 uint8_t load_fields(board *b, const uint8_t *p, uint16_t n);
 uint8_t patch_fields(board *b, const uint8_t *p);
+uint8_t copy_slots(board *b, const uint8_t *p);
 uint8_t load_states(board *b, const uint8_t *p, uint16_t n);
 uint8_t load_clamps(board *b, const uint8_t *p, uint16_t n);
 uint8_t load_legs(board *b, const uint8_t *p, uint16_t n);

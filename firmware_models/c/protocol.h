@@ -51,6 +51,7 @@
 #define IQP_OPCODE_LOAD_CLAMPS 0x16u /* which spins stay as they start */
 #define IQP_OPCODE_LOAD_LEGS 0x17u /* legs of schedules, from an absolute place in their table */
 #define IQP_OPCODE_PATCH_FIELDS 0x18u /* a few fields of many slots: the same spins in each */
+#define IQP_OPCODE_COPY_SLOTS 0x1Au /* fields and start states of some slots into others */
 #define IQP_OPCODE_DIGEST 0x19u /* CRC-32 over a stretch of a memory */
 #define IQP_OPCODE_RUN 0x20u /* starts a run over a range of slots */
 #define IQP_OPCODE_POLL 0x21u /* how far a run has come */
@@ -190,6 +191,10 @@
 #define IQP_AT_PATCH_FIELDS_NUM_SPINS 5u
 #define IQP_AT_PATCH_FIELDS_SPINS 7u
 #define IQP_BYTES_PATCH_FIELDS 7u
+#define IQP_AT_COPY_SLOTS_SLOT 0u
+#define IQP_AT_COPY_SLOTS_NUM_SLOTS 2u
+#define IQP_AT_COPY_SLOTS_SOURCE 4u
+#define IQP_BYTES_COPY_SLOTS 6u
 #define IQP_AT_DIGEST_MEMORY 0u
 #define IQP_AT_DIGEST_OFFSET 1u
 #define IQP_AT_DIGEST_COUNT 5u
@@ -275,6 +280,7 @@
 #define IQP_BYTES_REPLY_LOAD_CLAMPS 0u
 #define IQP_BYTES_REPLY_LOAD_LEGS 0u
 #define IQP_BYTES_REPLY_PATCH_FIELDS 0u
+#define IQP_BYTES_REPLY_COPY_SLOTS 0u
 #define IQP_AT_REPLY_DIGEST_DIGEST 0u
 #define IQP_BYTES_REPLY_DIGEST 4u
 #define IQP_AT_REPLY_RUN_BOOT 0u
@@ -317,7 +323,9 @@
 #define IQP_AT_EVENT_ENDED_ROWS_READY 9u
 #define IQP_AT_EVENT_ENDED_DIGEST 13u
 #define IQP_AT_EVENT_ENDED_COUPLINGS 17u
-#define IQP_BYTES_EVENT_ENDED 21u
+#define IQP_AT_EVENT_ENDED_ROW 21u
+#define IQP_AT_EVENT_ENDED_PACKED 25u
+#define IQP_BYTES_EVENT_ENDED 25u
 #define IQP_AT_EVENT_FAULT_BOOT 0u
 #define IQP_AT_EVENT_FAULT_FAULTS 4u
 #define IQP_BYTES_EVENT_FAULT 5u

@@ -26,6 +26,7 @@ static const uint8_t rules[][3] IN_FLASH = {
         {IQP_OPCODE_LOAD_CLAMPS, IQP_BYTES_LOAD_CLAMPS | ANY_MORE, LOADED},
         {IQP_OPCODE_LOAD_LEGS, IQP_BYTES_LOAD_LEGS | ANY_MORE, LOADED | IN(EMPTY)},
         {IQP_OPCODE_PATCH_FIELDS, IQP_BYTES_PATCH_FIELDS | ANY_MORE, LOADED | IN(RUNNING)},
+        {IQP_OPCODE_COPY_SLOTS, IQP_BYTES_COPY_SLOTS, LOADED | IN(RUNNING)},
         {IQP_OPCODE_DIGEST, IQP_BYTES_DIGEST, LOADED | ENDED | PURE},
         {IQP_OPCODE_RUN, IQP_BYTES_RUN, IN(READY)},
         {IQP_OPCODE_POLL, IQP_BYTES_POLL, ENDED | PURE},
@@ -185,6 +186,7 @@ uint8_t request_execute(board *b, uint8_t opcode, const uint8_t *p, uint16_t n) 
     case IQP_OPCODE_LOAD_CLAMPS: return load_clamps(b, p, n);
     case IQP_OPCODE_LOAD_LEGS: return load_legs(b, p, n);
     case IQP_OPCODE_PATCH_FIELDS: return patch_fields(b, p);
+    case IQP_OPCODE_COPY_SLOTS: return copy_slots(b, p);
     case IQP_OPCODE_DIGEST: return digest(b, p);
     case IQP_OPCODE_RUN: return run_start(b, p);
     case IQP_OPCODE_POLL: return run_poll(b, p);

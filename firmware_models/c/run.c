@@ -199,14 +199,18 @@ uint8_t run_poll(board *b, const uint8_t *p) {
     return status;
 }
 
-static void put_rows(board *b, uint32_t row, uint16_t count) {
+static void put_packed(board *b, uint32_t row, uint16_t count) {
     uint16_t width = packed_bytes(b);
+    const uint8_t *packed = b->rows + row * width;
+    for (uint16_t k = 0; k < count * width; k++) link_put8(&b->link, packed[k]);
+}
+
+static void put_rows(board *b, uint32_t row, uint16_t count) {
     link_put32(&b->link, b->facts.boot);
     link_put32(&b->link, b->run.id);
     link_put32(&b->link, row);
     link_put16(&b->link, count);
-    const uint8_t *packed = b->rows + row * width;
-    for (uint16_t k = 0; k < count * width; k++) link_put8(&b->link, packed[k]);
+    put_packed(b, row, count);
 }
 
 uint8_t run_read(board *b, const uint8_t *p) {
@@ -243,24 +247,35 @@ uint8_t run_abort(board *b, const uint8_t *p) {
     return IQP_STATUS_OK;
 }
 
+/* Rows that fit into an event with so many bytes before them. */
+static uint16_t most_rows(const board *b, uint16_t head) {
+    return (uint16_t)((PROFILE_FRAME - LINK_HEADER - 4U - head) / packed_bytes(b));
+}
+
 void run_tell(board *b) {
     board_run *r = &b->run;
     uint8_t due = r->end_untold;
     r->end_untold = 0;
     if (!b->tells || r->id == 0) return;
     uint32_t to = r->stream_to < r->ready ? r->stream_to : r->ready;
-    /* A few rows are not worth a frame. */
-    if (b->state == IQP_STATE_RUNNING && to < r->stream_to && (to - r->stream_from) * packed_bytes(b) < LEAST_BYTES) return;
-    uint16_t most = (uint16_t)((PROFILE_FRAME - LINK_HEADER - 4U - IQP_BYTES_EVENT_ROWS) / packed_bytes(b));
-    while (r->stream_from < to) {
-        uint16_t count = to - r->stream_from > most ? most : (uint16_t)(to - r->stream_from);
+    uint32_t left = to > r->stream_from ? to - r->stream_from : 0;
+    /* A few rows are not worth a frame; the last ones go with the end. */
+    if (b->state == IQP_STATE_RUNNING && to < r->stream_to && left * packed_bytes(b) < LEAST_BYTES) return;
+    uint32_t held = due ? most_rows(b, IQP_BYTES_EVENT_ENDED) : 0;
+    uint16_t most = most_rows(b, IQP_BYTES_EVENT_ROWS);
+    while (left > held) {
+        uint16_t count = left > most ? most : (uint16_t)left;
         event_begin(b);
         put_rows(b, r->stream_from, count);
         r->stream_from += count;
+        left -= count;
         event_send(b, IQP_EVENT_ROWS, r->stream_from < r->stream_to);
     }
     if (!due) return;
     event_begin(b);
     run_put_progress(b);
+    link_put32(&b->link, r->stream_from);
+    put_packed(b, r->stream_from, (uint16_t)left);
+    r->stream_from += left;
     event_send(b, IQP_EVENT_ENDED, 0);
 }

@@ -100,13 +100,17 @@ def replay(
     """Play a conversation back: the host must say what it said, byte by byte."""
     with command(json=json, quiet=quiet, debug=debug) as output:
         from drivers.board import Board
-        from drivers.replay import ReplayTransport
+        from drivers.replay import ReplayTransport, witnessed
         from drivers.selftest import selftest
         from isingeq.errors import ConfigError
 
         if inner is not None:
-            _run(inner, f"replay://{file}")
-            output.answer(f"{file}: the host said the same")
+            with witnessed() as opened:
+                _run(inner, f"replay://{file}")
+            # What the command no longer says shows only here: it does not know that it is played back.
+            num_lines = sum(played.finish() for played in opened)
+            output.answer(f"{file}: the host said the same, {num_lines} lines")
+            output.result({"identical": True, "lines": num_lines})
             return
         played = ReplayTransport(file)
         words = played.note.split()

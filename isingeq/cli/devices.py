@@ -13,6 +13,8 @@ _NONE = (
     "no device answers: is it powered, its cable one for data, its port yours to open (--all says why not)? "
     "isingeq emulate or model://ref-arm192 gives one to try"
 )
+_ABSENT = 8
+"""Exit code where a URL that was named has no device."""
 
 
 def devices(
@@ -30,7 +32,7 @@ def devices(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """List the devices attached, and who uses them."""
+    """List the devices attached, and who uses them; fail if one that is named does not answer."""
     with command(json=json, quiet=quiet, debug=debug) as output:
         from drivers.discovery import discover
 
@@ -44,6 +46,8 @@ def devices(
         if not any(one.answered or one.owner for one in found):
             output.answer(_NONE)
         output.result({"devices": [one.as_dict() for one in shown]})
+        if any(one.url in asked and not (one.answered or one.owner) for one in found):
+            raise typer.Exit(_ABSENT)
 
 
 def _cells(found: "Found") -> tuple[str, ...]:

@@ -58,15 +58,16 @@ def emulate(
 ) -> None:
     """Serve an emulated board until Ctrl-C; the first line says what to attach to."""
     with command(json=json, quiet=quiet, debug=debug) as output:
+        from firmware_models.bridge import DEVICE_ENDED
         from firmware_models.faults import plan_from
         from firmware_models.serving import check_plan, serve, target
-        from isingeq.errors import ConfigError
+        from isingeq.errors import ConfigError, DeviceError
         from isingeq.experiments.stopping import stop_on_signal
 
         if tcp is not None and link is not None:
             raise ConfigError("--link is for a pty, and --tcp makes none: leave one of them away")
         plan = plan_from(faults, seed=seed)
-        check_plan(plan, board)
+        check_plan(plan, board, elf=elf)
         start, kind = target(board, native=native, uid=uid, seed=seed, ideal=ideal, elf=elf)
         with (
             stop_on_signal(lambda: None) as stop,
@@ -81,7 +82,7 @@ def emulate(
                     time.sleep(_LOOK_S)
                     show(_told(bridge))
             ended = bridge.traffic.ended
-        output.line((f"{ended}; " if ended else "") + _told(bridge))
+        output.line((f"{ended}; " if ended == DEVICE_ENDED else "") + _told(bridge))
         output.result(
             {
                 "board": board,
@@ -95,6 +96,8 @@ def emulate(
                 "ended": ended or "stopped",
             }
         )
+        if ended not in ("", DEVICE_ENDED):
+            raise DeviceError(f"{board} is gone: {ended}")
 
 
 def _told(bridge: "Bridge") -> str:

@@ -1,5 +1,6 @@
 import json
 import shlex
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,18 @@ def test_the_command_to_play_back_with_is_told_whole(isingeq, tmp_path, monkeypa
     assert ended.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("backend", ["model://kings.toml", "pool:model://kings.toml*2"])
+def test_a_run_that_a_board_cannot_hold_leaves_no_folder(isingeq, tmp_path, backend):
+    profile = resources.files("drivers").joinpath("profiles/ref-arm192.toml").read_text()
+    kings = 'kind = "kings"\nrows = 12\ncolumns = 16'
+    (tmp_path / "kings.toml").write_text(profile.replace('kind = "all"', kings))
+    ended = isingeq("train", "digits-binary", "--mapping", "none", "--backend", backend)
+    assert ended.code == 5
+    assert "does not couple units 0 and 96 (kings; " in ended.err
+    assert ended.err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
 def test_another_command_is_recorded_and_played_back(isingeq, tmp_path):
     (tmp_path / "ring.txt").write_text("5 5\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n5 1 1\n")
     solve = "solve ring.txt --reads 4 --seed {}"
@@ -154,7 +167,17 @@ def test_another_command_is_recorded_and_played_back(isingeq, tmp_path):
     assert "best energy -3" in ended.out
     ended = isingeq("device", "replay", "talk.txt", "--command", solve.format(3))
     assert ended.code == 0, ended.err
-    assert ended.out.splitlines()[-1] == "talk.txt: the host said the same"
+    lines = (tmp_path / "talk.txt").read_text().splitlines()
+    num_lines = len(lines) - lines.index("") - 1
+    assert ended.out.endswith(f"talk.txt: the host said the same, {num_lines} lines\n")
+    again = isingeq("device", "replay", "talk.txt", "--command", solve.format(3), "--json")
+    assert json.loads(again.out.splitlines()[-1]) == {"identical": True, "lines": num_lines}
+    more = next(line for line in reversed(lines) if " > " in line).partition(" ")[2]
+    (tmp_path / "more.txt").write_text("\n".join([*lines, f"9999 {more}\n"]))
+    ended = isingeq("device", "replay", "more.txt", "--command", solve.format(3))
+    assert ended.code == 8
+    assert f"more.txt, line {len(lines) + 1}: the recording has" in ended.err
+    assert ended.err.endswith(", now nothing is sent\n")
     ended = isingeq("device", "replay", "talk.txt", "--command", solve.format(4))
     assert ended.code == 8
     assert "error: talk.txt, line " in ended.err

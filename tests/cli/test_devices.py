@@ -32,7 +32,12 @@ def test_ports_without_a_device_are_shown_on_demand(isingeq, ports):
     ended = isingeq("devices", "--all")
     assert "/dev/nowhere cannot be opened: No such file or directory" in " ".join(ended.out.split())
     assert "no device answers" in ended.out
-    assert "/dev/other" in isingeq("devices", "/dev/other").out
+    assert ended.code == 0
+    asked = isingeq("devices", "/dev/other")
+    assert "/dev/other" in asked.out
+    assert asked.code == 8
+    assert isingeq("devices", "/dev/other", "model://ref-avr64", "--json").code == 8
+    assert isingeq("devices", "model://ref-avr64").code == 0
 
 
 def test_devices_and_who_uses_them(isingeq, ports):

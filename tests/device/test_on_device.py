@@ -149,7 +149,7 @@ def test_a_small_net_is_trained(device_url, tmp_path, monkeypatch):
     (tmp_path / "small.toml").write_text(SMALL)
     experiment = read_experiment(
         str(tmp_path / "small.toml"),
-        overrides={"machine.backend": device_url, "machine.mapping": "auto"},
+        overrides={"machine.backend": device_url, "mapping.layers": "auto"},
     )
     outcome = run.train(experiment, out=tmp_path / "run")
     assert outcome["epochs"] == 1

@@ -220,6 +220,6 @@ def test_an_interrupt_ends_a_settle_at_once_and_the_boards_go_on(lab):
 def test_an_error_of_ours_is_not_taken_for_one_of_a_board(lab, monkeypatch):
     some = lab({})
     board = some.pool.members[1].backend.board
-    monkeypatch.setattr(type(board), "settle", lambda self, job: 1 / 0)
+    monkeypatch.setattr(type(board), "settle", lambda self, job, **_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         some.pool.settle(SettleRequest(whole_numbers(16, 6)))

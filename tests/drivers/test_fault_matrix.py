@@ -4,6 +4,8 @@ The rows are those of docs/devices.md; two hosts and a killed one are in `test_l
 """
 
 import functools
+import re
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from boards import TARGETS, settled, url_of
 
 from drivers.errors import (
     BaudError,
+    CorruptError,
+    DeviceResetError,
     DeviceTimeoutError,
     LinkLostError,
     NotADeviceError,
@@ -48,7 +52,9 @@ def quiet_day():
     return settled(url_of("model"))[0]
 
 
-QUICK = ("lost reply to RUN", "reset during a run", "unplugged and replugged during a run")
+QUICK = (
+    "lost reply to RUN", "reset during a run", "brown-out", "unplugged and replugged during a run",
+)  # fmt: skip
 ROWS = [
     pytest.param(
         target,
@@ -58,8 +64,6 @@ ROWS = [
     )
     for fault in SURVIVED
     for target in TARGETS
-    # Nobody reaches the memory of an emulated part from outside.
-    if (fault, target) != ("brown-out", "lm3s")
 ]
 
 
@@ -92,3 +96,25 @@ def test_is_given_up_with_its_own_error(target, fault, tmp_path):
         plan = str(path)
     with pytest.raises(error, match=said):
         settled(url_of(target, f"faults={plan}", "timeout=2", "recovery=0.5"))
+
+
+HOPELESS = [
+    ("corrupt", "COMMIT", CorruptError),
+    ("reset", "COMMIT", DeviceResetError),
+    ("reset", "", DeviceResetError),
+    ("overrun", "BEGIN", DeviceTimeoutError),
+    ("overrun", "RUN", DeviceTimeoutError),
+]
+
+
+@pytest.mark.parametrize("timed", [True, False], ids=["its own times", "in no time"])
+@pytest.mark.parametrize(("kind", "opcode", "error"), HOPELESS)
+def test_what_is_hopeless_ends_on_a_clock_that_nothing_moves(kind, opcode, error, timed, tmp_path):
+    profile = resources.files("drivers").joinpath("profiles/ref-arm192.toml").read_text()
+    if not timed:
+        profile = re.sub(r"(?m)^(\w+_s) = \S+", r"\1 = 0.0", profile)
+    (tmp_path / "board.toml").write_text(profile)
+    plan = f'[[incidents]]\nkind = "{kind}"\nopcode = "{opcode}"\ntimes = 0\nway = "to device"\n'
+    (tmp_path / "plan.toml").write_text(plan)
+    with pytest.raises(error):
+        settled(f"model://{tmp_path}/board.toml?faults={tmp_path}/plan.toml")

@@ -1,7 +1,5 @@
 """Frames: bytes worked out by hand, round trips, and a receiver that nothing throws off."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,7 +137,7 @@ FRAMES = st.builds(
 def as_decoded(frame: Frame) -> Frame:
     size = HEADER.size + len(frame.payload)
     strong = frame.strong or needs_crc32(frame.opcode, size)
-    return replace(frame, strong=strong)
+    return frame._replace(strong=strong)
 
 
 @given(FRAMES)
@@ -223,7 +221,7 @@ def test_however_the_bytes_are_cut(frames, data):
 
 @given(FRAMES, st.data())
 def test_no_single_byte_can_be_changed_unseen(frame, data):
-    frame = replace(frame, strong=True)
+    frame = frame._replace(strong=True)
     line = bytearray(encode_frame(frame))
     at = data.draw(st.integers(0, len(line) - 1))
     line[at] ^= data.draw(st.integers(1, 255))

@@ -1,10 +1,13 @@
 """What travels, and what comes back, when a board settles one job after the other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from drivers.board import Board
 from drivers.job import Job
+from drivers.parts import settle_part
 from drivers.profile import load_profile
 from drivers.wire.constants import Opcode, ResetCause
 from drivers.wire.faults import RefusedError
@@ -25,8 +28,10 @@ FIELDS = RNG.integers(-200, 201, (K, N))
 class Bench:
     """A board in the model, and what it was asked."""
 
-    def __init__(self, profile="ref-avr64"):
-        self.server = Server(load_profile(profile), uid=1, boot=9)
+    def __init__(self, profile="ref-avr64", **limits):
+        found = load_profile(profile)
+        found = replace(found, limits=replace(found.limits, **limits))
+        self.server = Server(found, uid=1, boot=9)
         self.asked = []
         attempt = self.server._attempt
 
@@ -44,11 +49,22 @@ class Bench:
     def settle(self, **changes):
         """Settle a job; return its spins and what was asked for it."""
         self.asked.clear()
-        given = {
-            "couplings": COUPLINGS, "fields": FIELDS, "legs": LEGS, "shift": SHIFT, "reads": READS, "seed": 77,
-        }  # fmt: skip
-        spins = self.board.settle(Job(**{**given, **changes}))
+        spins = self.board.settle(job_of(**changes))
         return spins, self.asked.copy()
+
+    def settle_batch(self, **changes):
+        """Settle a batch in as many runs as it takes."""
+        self.asked.clear()
+        job = job_of(**changes)
+        spins = settle_part(self.board, (job,), np.arange(len(job.fields))).spins
+        return spins, self.asked.copy()
+
+
+def job_of(**changes):
+    given = {
+        "couplings": COUPLINGS, "fields": FIELDS, "legs": LEGS, "shift": SHIFT, "reads": READS, "seed": 77,
+    }  # fmt: skip
+    return Job(**{**given, **changes})
 
 
 def expected(*, couplings=COUPLINGS, fields=FIELDS, starts=None, clamps=None, seed=77, sample=0):
@@ -107,6 +123,56 @@ def test_a_nudge_is_a_patch_and_starts_from_the_states_that_are_there():
     spins, asked = bench.settle(fields=fields, starts=ends, random=False)
     assert asked[:2] == [Opcode.PATCH_FIELDS, Opcode.RUN], "nor for the second sign"
     assert np.array_equal(spins, expected(fields=fields, starts=ends))
+
+
+@pytest.mark.parametrize(
+    ("slots", "asked"),
+    [
+        (8, "load RUN COPY_SLOTS load RUN"),
+        (6, "load RUN COPY_SLOTS load RUN load RUN"),
+        (5, "load RUN load RUN"),
+    ],
+)
+def test_the_second_sign_is_loaded_while_the_first_one_runs(slots, asked):
+    """In slots to spare, as many as there are, and then in those that are no longer run."""
+    bench = Bench(slots=slots)
+    free, _ = bench.settle_batch(reads=1)
+    fields, starts = np.concatenate([FIELDS] * 2), np.concatenate([free[:, 0]] * 2)
+    fields[:K, -2:] += 50
+    fields[K:, -2:] -= 50
+    spins, found = bench.settle_batch(fields=fields, starts=starts, random=False)
+    loads = {Opcode.PATCH_FIELDS: "load", Opcode.LOAD_FIELDS: "load"}
+    assert " ".join(loads.get(opcode, opcode.name) for opcode in found) == asked
+    assert np.array_equal(spins, expected(fields=fields, starts=starts))
+
+
+def test_runs_of_a_large_batch_are_loaded_in_turns():
+    bench = Bench(slots=6)
+    fields = RNG.integers(-200, 201, (8, N))
+    spins, asked = bench.settle_batch(fields=fields)
+    assert [opcode for opcode in asked if opcode in (Opcode.RUN, Opcode.LOAD_FIELDS)] == [
+        Opcode.LOAD_FIELDS, Opcode.RUN, Opcode.LOAD_FIELDS, Opcode.RUN, Opcode.LOAD_FIELDS, Opcode.RUN,
+    ]  # fmt: skip
+    assert np.array_equal(spins, expected(fields=fields))
+
+
+def test_a_board_that_is_reset_amid_two_runs_settles_both():
+    bench = Bench(slots=8)
+    free, _ = bench.settle_batch(reads=1)
+    starts = np.concatenate([free[:, 0]] * 2)
+    fields = np.concatenate([FIELDS + 1, FIELDS - 1])
+    attempt, resets = bench.server._attempt, iter([True])
+
+    def reset_at_the_copy(order, frame):
+        answer = attempt(order, frame)
+        if frame.opcode == Opcode.COPY_SLOTS and next(resets, False):
+            bench.server.reset(ResetCause.PIN)
+        return answer
+
+    bench.server._attempt = reset_at_the_copy
+    spins, _ = bench.settle_batch(fields=fields, starts=starts, random=False)
+    assert bench.board.incidents["resets"] == 1
+    assert np.array_equal(spins, expected(fields=fields, starts=starts))
 
 
 def test_states_from_elsewhere_travel():

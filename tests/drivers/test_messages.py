@@ -97,10 +97,11 @@ RANGES = {"u8": 8, "u16": 16, "u32": 32, "u64": 64}
 @st.composite
 def a_message(draw, kind):
     layout = layout_of(kind)
+    kinds = {name: meanings for _, name, meanings in layout.kinds}
     values = {}
     for _, name, code in layout.rows:
-        if name in layout.kinds:
-            values[name] = draw(st.sampled_from(list(layout.kinds[name])))
+        if name in kinds:
+            values[name] = draw(st.sampled_from(list(kinds[name])))
         elif code in RANGES:
             values[name] = draw(st.integers(0, 2 ** RANGES[code] - 1))
         elif code == "i32":

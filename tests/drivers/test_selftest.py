@@ -19,6 +19,7 @@ from firmware_models.model import ModelTransport
 from firmware_models.server import Server
 
 PROFILE = load_profile("ref-arm192")
+PAIRED, OBEYING = {"ferromagnet", "given start"}, {"sign of the energy", "held spins"}
 NAMES = [name for name, _ in (*CHECKS, RESET)]
 
 
@@ -96,6 +97,83 @@ def test_what_a_board_cannot_do_is_not_tested():
     assert left == {"clamps", "held spins", "seeded rows repeat", "split over slots"}
     assert steps["reset"].outcome == "ok"
     assert steps["clamps"].figure == "this device holds no spins"
+
+
+def changed(**tables):
+    """The profile with some entries of its tables changed."""
+    tables = {name: replace(getattr(PROFILE, name), **new) for name, new in tables.items()}
+    return replace(PROFILE, **tables)
+
+
+def outcomes(descriptor):
+    steps = list(selftest(board_of(Server(descriptor, uid=1, boot=1, seed=3)), reset=True))
+    return {step.name: step for step in steps}
+
+
+ONE_SIGN = {
+    "couplings from 0 on": {"coupling": {"bits": 3, "low": 0, "high": 3}},
+    "couplings up to 0": {"coupling": {"bits": 3, "low": -4, "high": 0}},
+    "couplings of one bit": {"coupling": {"bits": 1, "low": -1, "high": 0}},
+    "fields from 0 on": {"field": {"bits": 4, "low": 0, "high": 7}},
+    "fields up to 0": {"field": {"bits": 4, "low": -5, "high": 0}},
+    "lopsided": {"coupling": {"low": -1, "high": 100}, "field": {"low": -2, "high": 900}},
+}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("tables", ONE_SIGN.values(), ids=ONE_SIGN)
+def test_ranges_of_one_sign_are_tested_as_they_are(tables, sign):
+    steps = outcomes(changed(**tables, update={"energy_sign": sign}))
+    assert {step.name: step.figure for step in steps.values() if step.outcome != "ok"} == {}
+    way = "down" if sign > 0 else "up"
+    assert steps["sign of the energy"].figure.startswith(f"field up, spin {way}: 100.0%")
+    pairs = steps["ferromagnet"].figure
+    coupling = tables.get("coupling", {})
+    if coupling.get("high" if sign < 0 else "low") == 0:
+        # 32 spins: five ways to split them in halves, 256 pairs apart in each
+        assert pairs.endswith("% of 1280 pairs opposed")
+    else:
+        assert pairs.endswith("% of 496 pairs aligned")
+
+
+def test_a_dead_coupler_is_found_where_couplings_only_part():
+    only_up = changed(coupling={"bits": 3, "low": 0, "high": 3}, units={"most": 2})
+    dead = replace(only_up, imperfections=Imperfections(dead_couplers=((0, 1),)))
+    found = failed(claiming(only_up, dead))
+    assert set(found) == {"ferromagnet", "given start"}
+    assert found["ferromagnet"].endswith("of 1 pairs are opposed")
+
+
+def test_a_wrong_sign_is_found_where_there_is_but_one():
+    really = changed(coupling={"low": 0}, field={"low": 0})
+    found = failed(claiming(replace(really, update=replace(really.update, energy_sign=-1)), really))
+    assert found["sign of the energy"] == "0.0% of the spins go up in a field that is up"
+    assert "pairs are aligned" in found["ferromagnet"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "left"),
+    [
+        ({"limits": {"slots": 1}}, {"split over slots"}),
+        ({"limits": {"row_memory": 24}}, set()),
+        ({"limits": {"reads": 1}}, set()),
+        ({"schedule": {"reverse": False}}, {"given start"}),
+        ({"units": {"most": 1}}, PAIRED),
+        ({"schedule": {"legs": 1, "most_sweeps": 15}}, {"ferromagnet"}),
+        ({"schedule": {"most_gain": 64}}, set()),
+        ({"schedule": {"most_gain": 64}, "coupling": {"low": -2, "high": 2}}, PAIRED),
+        ({"imperfections": {"readout_error": 0.1}}, set()),
+        ({"imperfections": {"readout_error": 0.5}}, {*PAIRED, *OBEYING}),
+        (
+            {"imperfections": {"stuck_spins": tuple(range(32))}},
+            {"balance at beta 0", "seeded rows repeat", *PAIRED, *OBEYING},
+        ),
+    ],
+)
+def test_small_boards_are_tested_as_far_as_they_go(tables, left):
+    steps = outcomes(changed(**tables))
+    assert {name: step.figure for name, step in steps.items() if step.outcome == "failed"} == {}
+    assert {name for name, step in steps.items() if step.outcome == "not tested"} == left
 
 
 def test_a_wrong_sign_is_found():

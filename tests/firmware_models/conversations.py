@@ -14,6 +14,7 @@ from drivers.wire.constants import (
     Flag,
     Memory,
     Opcode,
+    Parameter,
     RunFlag,
     Start,
 )
@@ -36,6 +37,8 @@ class Talker:
     rng: np.random.Generator
     strong: bool = False
     guarded_too: bool = True
+    silence_too: bool = True
+    most_noise: int = 2000
     session: int = SESSIONS[0]
     sequence: int = 0
     num_spins: int = 0
@@ -124,7 +127,7 @@ class Talker:
             broken[self.integer(0, len(broken) - 2)] ^= 1 << self.integer(0, 7)
             return bytes(broken)
         if kind == 7:
-            return self.bytes(self.integer(1, 2000)).replace(b"\0", b"\1") + b"\0"
+            return self.bytes(self.integer(1, self.most_noise)).replace(b"\0", b"\1") + b"\0"
         if kind == 8:
             return self.greeting
         if kind == 9:
@@ -162,9 +165,9 @@ class Talker:
         kinds = [
             (self.describe, 1), (self.echo, 2), (self.nothing, 3), (self.set_parameter, 2.5), (self.get_parameter, 1),
             (self.begin, 1.2), (self.load_couplings, 6), (self.load_fields, 5), (self.commit, 4), (self.look, 5),
-            (self.load_states, 3), (self.load_clamps, 2), (self.load_legs, 4), (self.patch_fields, 4), (self.run, 8),
-            (self.run_word, 4), (self.read, 6), (self.stream, 2), (self.correlate, 0.5),
-            (self.guarded, 0.15 * self.guarded_too),
+            (self.load_states, 3), (self.load_clamps, 2), (self.load_legs, 4), (self.patch_fields, 4),
+            (self.copy_slots, 2), (self.run, 8), (self.run_word, 4), (self.read, 6), (self.stream, 2),
+            (self.correlate, 0.5), (self.guarded, 0.15 * self.guarded_too),
             (self.unknown, 0.3),
         ]  # fmt: skip
         weights = np.array([weight for _, weight in kinds])
@@ -183,7 +186,10 @@ class Talker:
 
     def set_parameter(self):
         value = int(self.chance(0.7)) if self.chance(0.9) else self.integer(-(2**31), 2**31 - 1)
-        return Opcode.SET_PARAMETER, pack(ask.SetParameter(1 + self.around(0, 255) % 3, value))
+        parameter = 1 + self.around(0, 255) % 3
+        if parameter == Parameter.SILENCE_MS and not self.silence_too:
+            value = min(value, 0)  # where time passes, it would end runs by chance
+        return Opcode.SET_PARAMETER, pack(ask.SetParameter(parameter, value))
 
     def get_parameter(self):
         return Opcode.GET_PARAMETER, pack(ask.GetParameter(self.around(2, 255)))
@@ -241,6 +247,11 @@ class Talker:
         return Opcode.PATCH_FIELDS, pack(
             ask.PatchFields(slot, slots, width, len(spins), spins, data)
         )
+
+    def copy_slots(self):
+        slots = self.integer(0, max(1, self.num_slots // 2))
+        slot, source = (self.around(self.num_slots - slots, 65535) for _ in range(2))
+        return Opcode.COPY_SLOTS, pack(ask.CopySlots(slot, slots, source))
 
     def packed(self, offset, count):
         width = packed_bytes(self.num_spins) if self.num_spins else 1

@@ -40,6 +40,7 @@ VALID = {
     Opcode.LOAD_CLAMPS: ask.LoadClamps(0, b"\x01"),
     Opcode.LOAD_LEGS: ask.LoadLegs(3, pack_legs(LEGS)),
     Opcode.PATCH_FIELDS: ask.PatchFields(8, 1, 1, 1, (2,), b"\x05"),
+    Opcode.COPY_SLOTS: ask.CopySlots(8, 1, 0),
     Opcode.DIGEST: ask.Stretch(Memory.COUPLINGS, 0, 0),
     Opcode.RUN: RUN,
     Opcode.POLL: ask.RunId(3),
@@ -48,7 +49,7 @@ VALID = {
     Opcode.ABORT: ask.RunId(3),
 }
 ALWAYS = {"DESCRIBE", "ECHO", "STATUS", "COUNTERS", "SET_PARAMETER", "GET_PARAMETER"}
-LOADS = {"LOAD_FIELDS", "LOAD_STATES", "PATCH_FIELDS"}
+LOADS = {"LOAD_FIELDS", "LOAD_STATES", "PATCH_FIELDS", "COPY_SLOTS"}
 LOOKS = {"READBACK", "DIGEST"}
 FOLLOWS = {"POLL", "READ"}
 ENDS = {"STREAM", "ABORT"}
@@ -117,6 +118,7 @@ LENGTHS = {
     Opcode.COUNTERS: 0,
     Opcode.BEGIN: 3,
     Opcode.COMMIT: 4,
+    Opcode.COPY_SLOTS: 6,
     Opcode.READBACK: 9,
     Opcode.DIGEST: 9,
     Opcode.RUN: 27,
@@ -211,6 +213,10 @@ RANGES = [
     (State.READY, Opcode.PATCH_FIELDS, ask.PatchFields(0, 1, 0, 1, (0,), b""), out(4)),
     (State.READY, Opcode.PATCH_FIELDS, ask.PatchFields(0, 1, 1, 2, (1, 5), b"\1\1"), out(7)),
     (State.READY, Opcode.PATCH_FIELDS, ask.PatchFields(0, 1, 2, 2, (0, 1), b"\1\0\0\x80"), out(11)),
+    (State.READY, Opcode.COPY_SLOTS, ask.CopySlots(31, 2, 0), out(0)),
+    (State.READY, Opcode.COPY_SLOTS, ask.CopySlots(0, 2, 31), out(4)),
+    (State.READY, Opcode.COPY_SLOTS, ask.CopySlots(4, 3, 6), out(4)),
+    (State.READY, Opcode.COPY_SLOTS, ask.CopySlots(6, 3, 4), out(4)),
     (State.READY, Opcode.LOAD_STATES, ask.LoadStates(SLOTS, b"\1"), out(0)),
     (State.READY, Opcode.LOAD_STATES, ask.LoadStates(0, b"\x1f\x20"), out(4)),
     (State.READY, Opcode.LOAD_CLAMPS, ask.LoadClamps(1, b"\1"), out(0)),

@@ -29,6 +29,7 @@ from drivers.wire.replies import Counts, Welcome
 from firmware_models import build
 from firmware_models.avr import simhost, start_simavr
 from firmware_models.native import NativeDevice
+from firmware_models.places import places_file
 from firmware_models.qemu import start_qemu
 from isingeq.errors import CapabilityError, DeviceError
 
@@ -102,7 +103,10 @@ def test_elves_are_built_from_these_sources_wherever_they_lie(tmp_path, name):
     sources = tmp_path / "elsewhere"
     shutil.copytree(build.SOURCES, sources)
     fresh = built(name, tmp_path / "fresh", sources)
-    assert fresh.read_bytes() == (build.SOURCES / "elf" / f"{name}.elf").read_bytes()
+    committed = build.SOURCES / "elf" / f"{name}.elf"
+    assert fresh.read_bytes() == committed.read_bytes()
+    if build.TARGETS[name].reached:
+        assert places_file(fresh).read_bytes() == places_file(committed).read_bytes()
 
 
 def test_a_check_tells_what_differs(tmp_path, monkeypatch, capsys):
@@ -110,14 +114,21 @@ def test_a_check_tells_what_differs(tmp_path, monkeypatch, capsys):
     shutil.copytree(build.SOURCES, sources)
     built_before = build.SOURCES / "elf"
     monkeypatch.setattr(build, "SOURCES", sources)
-    monkeypatch.setattr(
-        build, "build_elf", lambda name, out: shutil.copy(built_before / f"{name}.elf", out)
-    )
+
+    def copied(name, out):
+        elf = built_before / f"{name}.elf"
+        shutil.copy(elf, out)
+        if build.TARGETS[name].reached:
+            shutil.copy(places_file(elf), places_file(out))
+
+    monkeypatch.setattr(build, "build_elf", copied)
     assert build.main(["--check"]) == 0
     (sources / "elf" / "avr.elf").write_bytes(b"another")
+    (sources / "elf" / "lm3s.json").write_bytes(b"{}")
     assert build.main(["--check"]) == 1
     told = capsys.readouterr().out
-    differing = [f"{name} differs from what is built here" for name in ("elf/avr.elf", build.SUMS)]
+    names = ("elf/lm3s.json", "elf/avr.elf", build.SUMS)
+    differing = [f"{name} differs from what is built here" for name in names]
     assert told.splitlines() == differing
     assert build.main([]) == 0
     assert build.main(["--check"]) == 0
@@ -208,12 +219,18 @@ def alike(expected, found):
 def test_whatever_is_asked_the_native_build_answers_alike(name, emulator):
     host = greeted(emulator)
     both = Pair(name, host)
-    talker = Talker(both.native.descriptor, np.random.default_rng(5), guarded_too=False)
+    rng = np.random.default_rng(5)
+    talker = Talker(
+        both.native.descriptor, rng, guarded_too=False, silence_too=False,
+        most_noise=both.native.descriptor.limits.window // 2,
+    )  # fmt: skip
     host.events.clear()
     due = [talker.hello()]
     for step in range(400):
         expected, found = both.ask(due.pop() if due else talker.next())
         if expected is None:
+            # Another session's request has a reply, so that no more is under way than a window.
+            assert both.ask(b"\0" + encode_frame(Frame(Opcode.ECHO, 1, 0, strong=True)))[1], step
             continue
         assert found is not None, (step, expected)
         assert alike(expected, found), (step, expected, found)

@@ -128,13 +128,28 @@ def test_slots_that_are_run_may_not_be_written():
     for slot, count, expected in [(0, 1, True), (0, 2, False), (2, 1, False), (3, 1, True)]:
         patch = ask.PatchFields(slot, count, 1, 1, (0,), b"\1" * count)
         states = ask.LoadStates(slot, b"\1" * count)
-        for opcode, message in [(Opcode.PATCH_FIELDS, patch), (Opcode.LOAD_STATES, states)]:
+        copy = ask.CopySlots(slot, count, 4)
+        for opcode, message in [
+            (Opcode.PATCH_FIELDS, patch), (Opcode.LOAD_STATES, states), (Opcode.COPY_SLOTS, copy),
+        ]:  # fmt: skip
             if expected:
                 host.ask(opcode, message)
             else:
                 assert host.refused(opcode, message) == busy
     host.finish()
     host.ask(Opcode.LOAD_FIELDS, ask.LoadFields(0, 1, b"\1" * 15))
+
+
+def test_slots_are_copied_with_their_start_states_even_from_a_run():
+    host = Host().ready()
+    host.ask(Opcode.LOAD_STATES, ask.LoadStates(1, b"\x0d\x16"))
+    host.start(slot=1, num_slots=2)
+    host.ask(Opcode.COPY_SLOTS, ask.CopySlots(7, 2, 1))
+    host.finish()
+    read = lambda *stretch: host.ask(Opcode.READBACK, ask.Stretch(*stretch)).data  # noqa: E731
+    assert read(Memory.FIELDS, 7 * N, 2 * N) == pack_values(FIELDS[1:], 2)
+    assert read(Memory.FIELDS, N, 2 * N) == pack_values(FIELDS[1:], 2)
+    assert read(Memory.STATES, 6, 4) == b"\0\x0d\x16\0"
 
 
 def test_bits_beyond_the_last_spin_are_found_wherever_a_frame_begins():

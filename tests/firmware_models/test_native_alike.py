@@ -28,6 +28,7 @@ from drivers.wire.crc import couplings_digest
 from drivers.wire.frame import REPLY, Receiver, encode_frame
 from drivers.wire.layout import layout_of, pack
 from drivers.wire.messages import EXCHANGES, decode_event
+from drivers.wire.replies import Ended
 from firmware_models.native import NativeDevice
 from firmware_models.server import Server
 
@@ -61,14 +62,15 @@ def lost_its_session(answers):
 
 def unnumbered(data):
     """Frames, the numbers of events left out."""
-    return [f if f.opcode & REPLY else replace(f, sequence=0) for f in Receiver().feed(data)]
+    return [f if f.opcode & REPLY else f._replace(sequence=0) for f in Receiver().feed(data)]
 
 
 def told(data):
     """Rows and ends in the events of a run: the model has several rows ready at once, and tells of them together."""
     events = Receiver().feed(data)
-    rows = [decode_event(f).packed for f in events if f.opcode == Event.ROWS]
-    return b"".join(rows), [f.payload for f in events if f.opcode == Event.ENDED]
+    messages = [decode_event(f) for f in events if f.opcode in (Event.ROWS, Event.ENDED)]
+    ends = [replace(m, row=0, packed=b"") for m in messages if isinstance(m, Ended)]
+    return b"".join(m.packed for m in messages), ends
 
 
 def converse(profile, seed, steps):

@@ -1,5 +1,7 @@
 """Rows as events: when they come, how many to a frame, and who is told of the end."""
 
+from dataclasses import astuple
+
 import numpy as np
 from host import FIELDS, LEGS, Host, N, changed
 from rows import expected
@@ -7,7 +9,7 @@ from rows import expected
 from drivers.wire import requests as ask
 from drivers.wire.constants import Event, Flag, Opcode, RunFlag
 from drivers.wire.packing import pack_legs, unpack_spins
-from drivers.wire.replies import Progress, Rows
+from drivers.wire.replies import Ended, Rows
 from firmware_models import board, runs
 from firmware_models.server import Server
 
@@ -31,10 +33,14 @@ def streamed(host):
     frames, rows = host.events, {}
     messages = host.told()
     for message in messages:
-        if isinstance(message, Rows):
+        if isinstance(message, Rows | Ended):
             spins = unpack_spins(message.packed, N)
-            rows.update({message.row + k: spins[k].tolist() for k in range(message.num_rows)})
+            rows.update({message.row + k: spins[k].tolist() for k in range(len(spins))})
     return rows, [bool(frame.flags & Flag.MORE) for frame in frames], messages
+
+
+def assert_tells_what_poll_does(end, progress):
+    assert [getattr(end, name) for name in progress.__slots__] == list(astuple(progress))
 
 
 def test_rows_are_streamed_as_they_become_ready(monkeypatch):
@@ -48,9 +54,10 @@ def test_rows_are_streamed_as_they_become_ready(monkeypatch):
     rows, more, messages = streamed(host)
     due = np.reshape(expected(3, 20), (60, N)).tolist()
     assert rows == {k: due[k] for k in range(3, 60)}
-    assert more == [True, True, False, False]
-    assert isinstance(messages[-1], Progress)
-    assert messages[-1] == host.ask(Opcode.POLL, ask.RunId(5))
+    assert more == [True, True, False]
+    assert isinstance(messages[-1], Ended), "the last rows come with the end"
+    assert messages[-1].row == 40
+    assert_tells_what_poll_does(messages[-1], host.ask(Opcode.POLL, ask.RunId(5)))
 
 
 def test_a_run_may_stream_all_its_rows_from_the_start():

@@ -210,7 +210,8 @@ def test_abort_ends_a_run_and_leaves_its_rows(monkeypatch):
     assert host.server.work(0.0) == (b"", 0.0)
     (end,) = host.told()
     assert (end.state, end.rows_ready) == (RunState.STOPPED, 2)
-    assert host.ask(Opcode.POLL, ask.RunId(5)) == end
+    assert host.ask(Opcode.POLL, ask.RunId(5)) == Progress(7, 5, end.state, 2, end.digest, 0)
+    assert (end.row, end.packed) == (0, b"")
     assert np.array_equal(host.rows(2)[None], expected(1, 2))
     assert host.refused(Opcode.READ, ask.Read(5, 1, 2)) == (Status.ABORTED, 2)
     host.ask(Opcode.ABORT, ask.RunId(5))

@@ -206,7 +206,7 @@ def test_any_bytes_leave_a_board_as_it_was(data, cuts):
 @given(
     requests=st.lists(
         st.tuples(
-            st.sampled_from([*sorted(Opcode), 0x00, 0x24, 0x81]),
+            st.sampled_from([*sorted(Opcode), 0x00, 0x24, 0x7D]),
             st.one_of(st.binary(max_size=40), st.lists(st.integers(0, 3), max_size=40).map(bytes)),
             st.integers(-9, 1),
         ),

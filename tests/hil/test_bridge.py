@@ -1,6 +1,7 @@
 """The bridge in real time, with a target of the test's own at its far end."""
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -12,6 +13,8 @@ from drivers.errors import LinkLostError
 from drivers.transport import SerialTransport
 from drivers.wire.constants import Memory
 from firmware_models.faults import FaultPlan, Incident, Way, plan_from
+from firmware_models.places import places_file
+from firmware_models.processes import ELF
 from firmware_models.serving import check_plan, serve, target
 from isingeq.errors import ConfigError, DeviceError
 
@@ -95,6 +98,40 @@ def test_bytes_pass_unchanged_and_are_counted(parrot):
     assert b"".join(data for _, way, data in seen if way is Way.TO_DEVICE) == BLOCK
     assert b"".join(data for _, way, data in seen if way is Way.TO_HOST) == BLOCK
     assert parrot.closed
+
+
+class Talker(Parrot):
+    """Says a block by itself, a byte at a time, as emulators do, and ends."""
+
+    def __init__(self):
+        super().__init__()
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.reader = self.near.fileno()
+
+    def say(self):
+        for byte in BLOCK:
+            self.far.send(bytes([byte]))
+        self.far.close()
+
+    def receive(self):
+        return self.near.recv(65536) or None
+
+    def close(self):
+        super().close()
+        self.near.close()
+
+
+def test_bytes_one_by_one_go_to_the_host_together_and_none_is_left_at_the_end():
+    talker = Talker()
+    with serve(lambda: talker) as bridge:
+        writes, write = [], bridge._port.write
+        bridge._port.write = lambda data: writes.append(write(data)) or writes[-1]
+        port = opened(bridge)
+        talker.say()
+        assert hear(port, len(BLOCK)) == BLOCK
+    assert sum(writes) == len(BLOCK)
+    assert len(writes) < len(BLOCK) / 10
 
 
 def test_a_paced_line_keeps_its_rate(parrot):
@@ -205,11 +242,22 @@ def test_an_option_that_a_board_does_not_have_is_refused(name, options, words):
         target(name, **options)
 
 
-def test_memory_of_an_emulated_part_does_not_rot():
+def test_memory_rots_where_somebody_reaches_it(tmp_path):
     plan = FaultPlan(incidents=(Incident("corrupt"),))
     check_plan(plan, "ref-arm192")
-    with pytest.raises(ConfigError, match="the memory of lm3s cannot be reached"):
-        check_plan(plan, "lm3s")
+    check_plan(plan, "lm3s")
+    with pytest.raises(ConfigError, match="the memory of avr cannot be reached"):
+        check_plan(plan, "avr")
+    check_plan(FaultPlan(incidents=(Incident("reset"),)), "avr")
+    other = tmp_path / "other.elf"
+    shutil.copy(ELF / "lm3s.elf", other)
+    with pytest.raises(ConfigError, match=r"other\.json: No such file"):
+        check_plan(plan, "lm3s", elf=str(other))
+    shutil.copy(places_file(ELF / "lm3s.elf"), places_file(other))
+    check_plan(plan, "lm3s", elf=str(other))
+    other.write_bytes(other.read_bytes() + b"1")
+    with pytest.raises(ConfigError, match="of another build"):
+        check_plan(plan, "lm3s", elf=str(other))
 
 
 def test_incidents_of_a_plan_befall_the_board(parrot):

@@ -13,6 +13,7 @@ import typer
 from emulated import Talk, need
 
 from drivers.transport import SerialTransport
+from drivers.wire.constants import SHUTDOWN_MAGIC, Opcode, Status
 from isingeq.cli.emulate import emulate
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,32 @@ def test_an_emulator_is_served_over_tcp():
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     assert "to the host" in out
+
+
+def test_an_emulator_that_dies_is_an_error():
+    need("lm3s")
+    with served("lm3s", "--tcp", "0") as (process, said):
+        greeted(said.split(" at ")[1].strip()).transport.close()
+        found = subprocess.run(
+            ["ps", "--ppid", str(process.pid), "-o", "pid="], capture_output=True, text=True
+        )
+        os.kill(int(found.stdout), signal.SIGKILL)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 8
+    assert err == (
+        "error: lm3s is gone: DeviceError: the emulator has ended with code -9: start it again\n"
+    )
+
+
+def test_an_emulator_that_is_told_to_end_is_none():
+    need("lm3s")
+    with served("lm3s", "--tcp", "0") as (process, said):
+        talk = greeted(said.split(" at ")[1].strip())
+        magic = SHUTDOWN_MAGIC.to_bytes(4, "little")
+        assert talk.ask(Opcode.SHUTDOWN, magic).payload == bytes([Status.OK])
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert "the device has ended; " in out
 
 
 @pytest.mark.parametrize(

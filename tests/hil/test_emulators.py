@@ -5,19 +5,25 @@ import re
 import subprocess
 import threading
 import time
+from contextlib import closing
 from functools import partial
+from typing import ClassVar
 
+import numpy as np
 import pytest
 from emulated import EMULATED, PATIENCE_S, Talk, board, need, until
 
 from drivers.errors import LinkLostError
 from drivers.transport import SerialTransport
-from drivers.wire.constants import SHUTDOWN_MAGIC, Memory, Opcode, Status
-from drivers.wire.layout import unpack
+from drivers.wire import requests as ask
+from drivers.wire.constants import SHUTDOWN_MAGIC, Memory, Opcode, RunFlag, Status
+from drivers.wire.crc import couplings_digest
+from drivers.wire.layout import pack, unpack
 from drivers.wire.replies import Welcome
 from firmware_models.avr import start_simavr
 from firmware_models.emulator import open_emulator
 from firmware_models.faults import plan_from
+from firmware_models.model import open_model
 from firmware_models.processes import ELF
 from firmware_models.qemu import start_qemu
 from firmware_models.serving import serve
@@ -202,8 +208,80 @@ def test_a_program_that_is_missing_is_named(monkeypatch):
         serve(start_qemu)
 
 
-def test_an_emulated_part_refuses_to_rot():
-    with board("lm3s") as bridge, pytest.raises(ConfigError, match="model://"):
+class Loaded:
+    """A board with 11 spins, and what its memories hold."""
+
+    SIZES: ClassVar = {"COUPLINGS": 55, "FIELDS": 99, "STATES": 18, "CLAMPS": 2, "LEGS": 2}
+
+    def __init__(self, transport):
+        self.talk = Talk(transport)
+        self.talk.greet()
+        rng = np.random.default_rng(4)
+        values = rng.integers(-9, 10, 55).astype(np.int8)
+        couplings, fields = values.tobytes(), rng.integers(-9, 10, 99).astype(np.int8).tobytes()
+        for opcode, message in (
+            (Opcode.BEGIN, ask.Begin(11, 0)),
+            (Opcode.LOAD_COUPLINGS, ask.LoadCouplings(0, couplings)),
+            (Opcode.COMMIT, ask.Commit(couplings_digest(11, couplings))),
+            (Opcode.LOAD_FIELDS, ask.LoadFields(0, 1, fields)),
+            (Opcode.LOAD_STATES, ask.LoadStates(0, b"\x5a\x03" * 9)),
+            (Opcode.LOAD_CLAMPS, ask.LoadClamps(0, b"\x24\x01")),
+            (Opcode.LOAD_LEGS, ask.LoadLegs(0, bytes(range(1, 5)) * 3)),
+        ):
+            assert self.talk.ask(opcode, pack(message)).payload == bytes([Status.OK])
+
+    def holds(self):
+        stretches = [(Memory[name], size) for name, size in self.SIZES.items()]
+        asked = [pack(ask.Stretch(memory, 0, size)) for memory, size in stretches]
+        return [self.talk.ask(Opcode.READBACK, payload).payload for payload in asked]
+
+    def rows(self):
+        run = ask.Run(7, 5, 0, 0, 9, 1, 0, 0, RunFlag.STREAM, 0, 1, 4)
+        assert self.talk.ask(Opcode.SET_PARAMETER, pack(ask.SetParameter(1, 1))).payload == b"\0"
+        assert self.talk.ask(Opcode.RUN, pack(run)).payload[0] == Status.OK
+        while True:
+            found = self.talk.ask(Opcode.READ, pack(ask.Read(7, 0, 9))).payload
+            if found[0] != Status.NOT_READY:
+                return found[1 + 14 :]
+
+
+def test_memory_of_an_emulated_arm_rots_as_that_of_its_model():
+    need("lm3s")
+    before = traces()
+    with closing(open_emulator("lm3s")) as arm, closing(open_model("ref-arm192")) as model:
+        both = Loaded(arm), Loaded(model)
+        assert both[0].holds() == both[1].holds()
+        for offset in range(0, 55, 3):
+            arm.bridge.corrupt(Memory.COUPLINGS, offset, 0x31)
+            model.device.corrupt(Memory.COUPLINGS, offset, 0x31)
+        assert both[0].rows() == both[1].rows()
+        for at, memory in enumerate(Memory):
+            # 9_999: beyond the end, so counted from the start again
+            for offset in (0, 1, 17, 9_999):
+                arm.bridge.corrupt(memory, offset, 0x11 << at % 4)
+                model.device.corrupt(memory, offset, 0x11 << at % 4)
+        assert both[0].holds() == both[1].holds()
+        digests = [loaded.talk.ask(Opcode.STATUS).payload[-4:] for loaded in both]
+        assert digests[0] == digests[1]
+    assert traces() == before
+
+
+def test_memory_that_rots_during_a_stall_does_not_end_it():
+    with board("lm3s") as bridge:
+        talk = Talk(SerialTransport(bridge.url))
+        talk.greet()
+        began = time.monotonic()
+        bridge.stall(0.3)
+        bridge.corrupt(Memory.COUPLINGS, 0, 1)  # none are loaded: nothing happens
+        bridge.corrupt(Memory.LEGS, 0, 1)
+        assert talk.echo()
+        assert time.monotonic() - began >= 0.3
+        legs = pack(ask.Stretch(Memory.LEGS, 0, 1))
+        assert talk.ask(Opcode.READBACK, legs).payload[-6:] == b"\1\0\0\0\0\0"
+
+
+def test_memory_of_an_avr_cannot_be_reached():
+    with board("avr") as bridge, pytest.raises(ConfigError, match="model://"):
         bridge.corrupt(Memory.COUPLINGS, 0, 1)
 
 
