@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from isingeq import __version__
+from isingeq.cli.calibrate import calibrate
 from isingeq.cli.device import device
 from isingeq.cli.devices import devices
 from isingeq.cli.emulate import emulate
 from isingeq.cli.output import Debug, Json, Output, Quiet, command
+from isingeq.cli.profiles import profiles
 from isingeq.cli.solve import solve
+from isingeq.cli.study import study
 
 app = typer.Typer(
     name="isingeq",
@@ -107,7 +110,7 @@ def train(
             raise ConfigError("--resume goes on in its own folder: leave --out away")
         overrides = {
             "machine.backend": backend,
-            "machine.mapping": mapping,
+            "mapping.layers": mapping,
             "seed": seed,
             "learning.epochs": epochs,
             "threads": threads,
@@ -153,6 +156,7 @@ def evaluate(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a trained run.")],
     backend: Spec = None,
     mapping: MappingOf = None,
+    settings: Set = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -160,8 +164,15 @@ def evaluate(
     """Test a trained run, on its own backend or on another one."""
     with command(json=json, quiet=quiet, debug=debug) as output:
         from isingeq.experiments import run
+        from isingeq.experiments.reading import amended
+        from isingeq.experiments.run_folder import open_run_folder
 
-        record = run.evaluate(run_dir, backend, mapping=mapping, warned=output.warning)
+        on = amended(
+            open_run_folder(run_dir).experiment,
+            settings=settings or (),
+            overrides={"machine.backend": backend, "mapping.layers": mapping},
+        )
+        record = run.evaluate(run_dir, on, warned=output.warning)
         output.answer(
             f"test accuracy {record['test_accuracy']:.2%} of {record['num_samples']} samples "
             f"on {record['backend']} ({record['provenance']['kind']})"
@@ -198,7 +209,7 @@ def audit(
 
         overrides = {
             "machine.backend": backend,
-            "machine.mapping": mapping,
+            "mapping.layers": mapping,
             "seed": seed,
         }
         resolved = read_experiment(experiment, settings=settings or (), overrides=overrides)
@@ -221,8 +232,13 @@ def compare(
         str, typer.Argument(metavar="EXPERIMENT", help="A shipped experiment or a file.")
     ],
     backends: Annotated[
-        str,
-        typer.Option("--backends", metavar="A,B,C", help="SPECs to compare, with commas between."),
+        list[str],
+        typer.Option(
+            "--backends",
+            metavar="A,B,C",
+            help="SPECs to compare, with commas between; URLs after pool: are of that pool. "
+            "Given several times: one SPEC each, commas and all.",
+        ),
     ],
     mapping: MappingOf = None,
     seeds: Annotated[
@@ -244,16 +260,15 @@ def compare(
         from isingeq.experiments.reading import read_experiment
 
         overrides = {
-            "machine.mapping": mapping,
+            "mapping.layers": mapping,
             "seed": seed,
             "learning.epochs": epochs,
             "threads": threads,
         }
         resolved = read_experiment(experiment, settings=settings or (), overrides=overrides)
+        specs = comparison.split_specs(backends)
         with shown(output) as watcher:
-            result = comparison.compare(
-                resolved, backends.split(","), num_seeds=seeds, out=out, watcher=watcher
-            )
+            result = comparison.compare(resolved, specs, num_seeds=seeds, out=out, watcher=watcher)
         output.table(
             f"{resolved.name}, {seeds} seeds",
             comparison.COLUMNS,
@@ -320,7 +335,10 @@ def conformance(
             raise typer.Exit(1)
 
 
+app.command()(calibrate)
 app.command()(solve)
+app.command()(study)
 app.command()(devices)
 app.command()(emulate)
+app.command()(profiles)
 app.add_typer(device)

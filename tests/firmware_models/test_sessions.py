@@ -95,8 +95,16 @@ def test_unknown_opcodes_are_refused_and_count_as_executed():
     for opcode in (0x00, 0x24, 0x40, 0x7D):
         assert host.refused(opcode, b"xyz") == (Status.UNKNOWN_OPCODE, 0)
     assert host.ask(Opcode.ECHO, b"").data == b""
-    (reply,) = host.send(host.frame(0xC1))
-    assert (reply.opcode, reply.payload) == (0xC1, encode_refusal(Status.UNKNOWN_OPCODE))
+
+
+def test_replies_are_not_answered_so_that_an_echo_dies_out():
+    host = open_host()
+    before = host.ask(Opcode.COUNTERS, ask.Nothing())
+    for opcode in (0x80 | Opcode.HELLO, 0x80 | Opcode.COUNTERS, 0xC1):
+        assert host.send(host.frame(opcode)) == []
+    after = host.ask(Opcode.COUNTERS, ask.Nothing())
+    assert after.bad_frames == before.bad_frames + 3
+    assert after.frames == before.frames + 1
 
 
 def test_parameters_keep_what_they_are_set_to():
