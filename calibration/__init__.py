@@ -1,24 +1,49 @@
 """Layers that map ideal couplings to what hardware can hold; each wraps a backend and is a backend.
 
-`mapped` adds those that a backend needs: `Scale` where values have ranges, `Quantise` where they have steps;
-`open_mapped` opens a backend with them. What they did stands in the provenance of every answer; `reports` reads it.
+`mapped` adds those that a backend needs, and `MappingOptions` those that are a choice; `open_mapped` opens a backend
+with them. What they did stands in the provenance of every answer; `reports` reads it.
 """
 
-from calibration.auto import Mapping, mapped, open_mapped
+from calibration.auto import mapped, open_mapped
+from calibration.corrections import Corrections
+from calibration.drift import DriftGuard
+from calibration.embed import Embed
 from calibration.factor import Limits
+from calibration.gauge import Gauge
+from calibration.mask import Mask
+from calibration.options import MappingOptions
 from calibration.quantise import Quantise
-from calibration.report import MappingReport, QuantiseReport, Rounding, ScaleReport, reports
+from calibration.report import (
+    DriftReport,
+    GaugeReport,
+    MappingReport,
+    QuantiseReport,
+    Rounding,
+    ScaleReport,
+    TrimReport,
+    reports,
+)
 from calibration.scale import Scale
+from calibration.trim import Trim
 
 __all__ = [
+    "Corrections",
+    "DriftGuard",
+    "DriftReport",
+    "Embed",
+    "Gauge",
+    "GaugeReport",
     "Limits",
-    "Mapping",
+    "MappingOptions",
     "MappingReport",
+    "Mask",
     "Quantise",
     "QuantiseReport",
     "Rounding",
     "Scale",
     "ScaleReport",
+    "Trim",
+    "TrimReport",
     "mapped",
     "open_mapped",
     "reports",

@@ -29,6 +29,7 @@ class Factor:
         ends: how far its ranges reach to both sides of 0.
         limits: known beforehand; None to choose.
         headroom: range over largest value, at the least, when it is chosen.
+        firm: limits are for good, and what is beyond is refused; otherwise it starts from them and can be halved.
         value: None before it is chosen.
         num_rechosen: times that it was halved.
     """
@@ -37,6 +38,7 @@ class Factor:
     ends: Limits
     limits: Limits | None = None
     headroom: float = HEADROOM
+    firm: bool = True
     value: float | None = field(default=None, init=False)
     num_rechosen: int = field(default=0, init=False)
 
@@ -53,9 +55,9 @@ class Factor:
         """Return the factor for values as large as these.
 
         Raises:
-            CapabilityError: limits were given and these are beyond.
+            CapabilityError: limits were given for good and these are beyond.
         """
-        if self.limits is not None:
+        if self.limits is not None and self.firm:
             assert self.value is not None
             if any(s > limit * (1 + SLACK) for s, limit in zip(sizes, self.limits, strict=True)):
                 raise CapabilityError(

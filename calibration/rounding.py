@@ -1,21 +1,18 @@
-"""Rounding of values to multiples of a step, and how much that changed.
-
-nearest        v → step · round(v / step), ties to even
-stochastic     v → step · floor(v / step + u), u uniform in [0, 1): v on average
-"""
+"""How much rounding changed, and by what chances it is done."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.levels import Grid, effective_bits
 from calibration.report import Rounding
 
 Floats = NDArray[np.floating]
 
-_BLOCK = 2**15
+_BLOCK = 2**16
 """Values whose changes are looked at at a time: they stay in the cache."""
 
 
@@ -39,25 +36,24 @@ class Change(NamedTuple):
     num_to_zero: int = 0
 
 
-def rounded(values: Floats, step: float, chances: Floats | None = None) -> Floats:
-    """Return values rounded, of the same shape and type.
+def chances(shape: tuple[int, ...], seeds: Sequence[int], part: float = 0.0) -> Floats:
+    """Return uniform numbers of 24 bits for stochastic rounding; of fewer samples the first are the same.
 
     Args:
-        values: of any shape.
-        step: to multiples of it.
-        chances: uniform numbers of the same shape, for stochastic rounding; None for the nearest.
+        shape: of the values.
+        seeds: that they are a function of.
+        part: k / K of programming k of K: all K turn by that much from one draw, so that the mean of what they round
+            a value to is within a K-th of a step of it, and right on average over draws.
     """
-    if chances is None:
-        out = values / step
-        np.rint(out, out=out)
-    else:  # in double precision: in single, a whole number plus a chance just below 1 is the next one
-        steps = values.astype(np.float64)
-        steps /= step
-        steps += chances
-        out = np.floor(steps, out=steps).astype(values.dtype)
-    if step != 1:
-        out *= step
-    return out
+    num = math.prod(shape)
+    raw = np.random.SFC64(np.random.SeedSequence(seeds)).random_raw((num + 1) // 2)
+    halves = raw.astype("<u8", copy=False).view("<u4")[:num].reshape(shape)
+    drawn: Floats = (halves >> 8).astype(np.float32)
+    drawn *= np.float32(2.0**-24)
+    if part:
+        drawn += np.float32(part)
+        drawn -= drawn >= 1
+    return drawn
 
 
 def change_of(asked: Floats, got: Floats) -> Change:
@@ -80,8 +76,9 @@ def add(changes: Iterable[Change]) -> Change:
     return Change(max(largest), max(furthest), sum(squares), max(worst), sum(num), sum(num_to_zero))
 
 
-def told(step: float, change: Change) -> Rounding:
+def told(grid: Grid, change: Change) -> Rounding:
     """Return what changed, for results."""
+    step = None if isinstance(grid, tuple) else grid
     if not change.largest:
         return Rounding(step, 0.0, 0.0, 0, 0.0)
     return Rounding(
@@ -89,8 +86,13 @@ def told(step: float, change: Change) -> Rounding:
         rms_error=math.sqrt(change.squares / change.num) / change.largest,
         max_error=change.worst / change.largest,
         num_to_zero=change.num_to_zero,
-        effective_bits=math.log2(2 * change.furthest / step + 1),
+        effective_bits=effective_bits(change.furthest, grid),
     )
+
+
+def num_nonzero(values: Floats) -> int:
+    """Return how many values are not 0; of truth values they are counted ten times faster than of numbers."""
+    return int(np.count_nonzero(values != 0))
 
 
 def largest_of(values: Floats) -> float:
@@ -106,5 +108,5 @@ def _change(asked: Floats, got: Floats) -> Change:
         squares=float(np.vdot(error, error)),
         worst=largest_of(error),
         num=asked.size,
-        num_to_zero=int(np.count_nonzero(asked)) - int(np.count_nonzero(got)),
+        num_to_zero=num_nonzero(asked) - num_nonzero(got),
     )

@@ -28,10 +28,10 @@ from isingeq.terms import LinearNudge, QuadraticNudge, Term
 
 
 class _Scaled(NamedTuple):
-    """Couplings asked for, the largest of their values, and what they came to under a factor."""
+    """Couplings asked for, the largest value of each, and what they came to under a factor."""
 
     asked: tuple[Coupling, ...]
-    largest: float
+    largest: tuple[float, ...]
     factor: float
     below: tuple[Coupling, ...]
 
@@ -44,12 +44,15 @@ class Scale:
         inner: backend below.
         limits: known beforehand; None to choose the factor at the first problem.
         headroom: of that choice.
+        firm: what is beyond the limits is refused; otherwise the factor only starts from them, as it must where what
+            comes also holds chains, whose strength nobody knows beforehand.
         factor: on couplings, fields and nudges.
     """
 
     inner: Backend
     limits: Limits | None = None
     headroom: float = HEADROOM
+    firm: bool = True
     factor: Factor = field(init=False)
     capabilities: Capabilities = field(init=False, repr=False)
     _kept: _Scaled | None = field(default=None, init=False, repr=False)
@@ -60,17 +63,17 @@ class Scale:
 
     def __post_init__(self) -> None:
         c = mappable(self.name, self.inner.capabilities)
-        if c.coupling_step is not None or c.field_step is not None:
+        if (c.coupling_step, c.field_step, c.coupling_levels) != (None, None, None):
             raise CapabilityError(
-                f"{self.name} holds multiples of a step, which scaled values are not: put Quantise in between"
+                f"{self.name} holds certain values alone, which scaled ones are not: put Quantise in between"
             )
         ends = Limits(end_of(self.name, c.coupling_range), end_of(self.name, c.field_range))
         if all(map(math.isinf, ends)):
             raise CapabilityError(
                 f"{self.name} takes values of any size: there is nothing to scale"
             )
-        self.factor = Factor(self.name, ends, self.limits, self.headroom)
-        fixed = self.limits is not None
+        self.factor = Factor(self.name, ends, self.limits, self.headroom, self.firm)
+        fixed = self._fixed
         self.capabilities = replace(
             c,
             schedules=c.schedules & {Annealing, Drive},
@@ -84,6 +87,10 @@ class Scale:
     def name(self) -> str:
         """SPEC of the backend below."""
         return self.inner.name
+
+    @property
+    def _fixed(self) -> bool:
+        return self.limits is not None and self.firm
 
     def suggest_schedule(self, problem: Problem) -> Schedule | None:
         """Return what the backend below suggests, its betas or feedback times the factor."""
@@ -117,9 +124,9 @@ class Scale:
         with self._turn:
             kept = self._kept
             if kept is None or not same(kept.asked, problem.couplings):
-                largest = max((largest_of(values_of(c)) for c in problem.couplings), default=0.0)
+                largest = tuple(largest_of(values_of(c)) for c in problem.couplings)
                 kept = _Scaled(problem.couplings, largest, 0.0, ())
-            sizes = Limits(kept.largest, _largest_field(problem, terms))
+            sizes = Limits(max(kept.largest, default=0.0), _largest_field(problem, terms))
             k = self.factor.of(sizes)
             if kept.factor != k:
                 below = tuple(
@@ -129,12 +136,14 @@ class Scale:
             self._kept = kept
             num_rechosen = self.factor.num_rechosen
         fields = problem.fields * k
+        ends = self.factor.ends
         report = ScaleReport(
             factor=k,
-            fixed=self.limits is not None,
+            fixed=self._fixed,
             num_rechosen=num_rechosen,
-            coupling_headroom=_room(self.factor.ends.coupling, k * sizes.coupling),
-            field_headroom=_room(self.factor.ends.field, k * sizes.field),
+            coupling_headroom=_room(ends.coupling, k * sizes.coupling),
+            field_headroom=_room(ends.field, k * sizes.field),
+            headrooms=[_room(ends.coupling, k * size) for size in kept.largest],
         )
         scaled = Problem(problem.layers, kept.below, fields, k * problem.offset)
         return scaled, tuple(_scaled(term, k) for term in terms), report

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from operator import is_
 from typing import NamedTuple
 
@@ -97,3 +98,11 @@ def _touched(force: Floats) -> tuple[int, int]:
     """Return the run of units that any sample of a force (b, n) acts on; one unit where it acts on none."""
     units = np.flatnonzero(force.any(axis=0))
     return (int(units[0]), int(units[-1]) + 1) if units.size else (0, 1)
+
+
+def digest_of(couplings: Sequence[Coupling]) -> int:
+    """Return a number made of all their values: what is drawn from it for couplings is drawn again for the same."""
+    digest = blake2b(digest_size=8)
+    for coupling in couplings:
+        digest.update(np.ascontiguousarray(values_of(coupling)).data)
+    return int.from_bytes(digest.digest())

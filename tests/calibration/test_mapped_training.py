@@ -56,8 +56,9 @@ epochs = 1
 """
 
 
-def clouds(**machine):
-    return validate({**TABLES, "machine": {"backend": "board", **machine}})
+def clouds(*, layers="auto", **machine):
+    machine = {"backend": "board", **machine}
+    return validate({**TABLES, "machine": machine, "mapping": {"layers": layers}})
 
 
 def trained(experiment):
@@ -97,7 +98,7 @@ def test_couplings_are_uploaded_once_per_update(boards):
 
 def test_without_mapping_floats_are_refused(boards):
     with pytest.raises(CapabilityError, match="let mapping=auto do so"):
-        build(clouds(mapping="none"))
+        build(clouds(layers="none"))
 
 
 def test_limits_follow_from_those_of_optimizer_and_encoder():
@@ -137,7 +138,7 @@ def test_a_run_says_what_was_mapped(boards, tmp_path, monkeypatch, capsys):
     scale, quantise = result["provenance"]["mapping"]
     assert (scale["layer"], scale["fixed"]) == ("scale", False)
     assert 5 < quantise["couplings"]["effective_bits"] < 8
-    assert 'mapping = "auto"' in (tmp_path / "run" / "config.toml").read_text()
+    assert 'layers = "auto"' in (tmp_path / "run" / "config.toml").read_text()
     code, again = run("evaluate", "run")
     assert code == 0
     assert [layer["layer"] for layer in again["provenance"]["mapping"]] == ["scale", "quantise"]
@@ -174,11 +175,11 @@ def test_solving_maps_too_and_keeps_whole_numbers(boards, tmp_path, capsys):
 
 
 def test_comparison_maps_as_the_experiment_says(boards, tmp_path):
-    for mapping, right in (("auto", True), ("none", False)):
-        experiment = clouds(mapping=mapping, sweeps=5).model_copy(
+    for layers, right in (("auto", True), ("none", False)):
+        experiment = clouds(layers=layers, sweeps=5).model_copy(
             update={"learning": clouds().learning.model_copy(update={"epochs": 1})}
         )
-        (row,) = compare(experiment, ["board"], out=tmp_path / mapping).rows
+        (row,) = compare(experiment, ["board"], out=tmp_path / layers).rows
         assert bool(row.accuracies) is right
         assert ("mapping=auto" in row.problem) is not right
 

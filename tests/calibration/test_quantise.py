@@ -22,9 +22,9 @@ STEP = 0.25
 BETA = Annealing.constant(0.8, 1)
 
 
-def layer(step=STEP, rounding="nearest", **ends):
+def layer(step=STEP, rounding="nearest", programmings=1, seed=0, **ends):
     ends = {"coupling_end": 2.0, "field_end": 8.0, **ends}
-    return Quantise(Board(exact(), step=step, **ends), rounding)
+    return Quantise(Board(exact(), step=step, **ends), rounding, programmings, seed)
 
 
 def told(found):
@@ -169,10 +169,10 @@ def test_another_network_of_the_same_values_is_another_structure():
 def test_stochastic_rounding_is_right_on_average():
     """Mean over seeds of what the board holds, within five standard errors; nothing moves by a whole step."""
     asked, count = problem(kind=np.float32), 400
-    quantise, fields, J = layer(rounding="stochastic"), [], []
+    fields, J = [], []
     for seed in range(count):
-        fresh = tuple(replace(c, version=c.version + 1000 * (seed + 1)) for c in asked.couplings)
-        quantise.settle(SettleRequest(Problem(asked.layers, fresh, asked.fields), seed=seed))
+        quantise = layer(rounding="stochastic", seed=seed)
+        quantise.settle(SettleRequest(asked, seed=seed))
         below = quantise.inner.seen[-1].problem
         fields.append(below.fields)
         J.append(lower(below).J)
@@ -221,9 +221,10 @@ def test_couplings_and_fields_draw_each_their_own_numbers():
     layers = tuple(Layer(name, 40, Spin()) for name in "abc")
     half = np.full((40, 40), STEP / 2)
     pairs = tuple(Dense((0, 40), units, half.copy()) for units in ((40, 80), (80, 120)))
-    quantise = layer(rounding="stochastic")
+    board = Board(null(), 2.0, 8.0, STEP)
     asked = Problem(layers, pairs, np.full((40, 120), STEP / 2))
-    below, _, _ = quantise._below(SettleRequest(asked, seed=3))
+    Quantise(board, "stochastic").settle(SettleRequest(asked, seed=3))
+    below = board.seen[-1].problem
     first, second = (c.J.ravel() for c in below.couplings)
     for one, other in ((first, second), (first, below.fields.ravel()[:1600])):
         assert abs(np.corrcoef(one, other)[0, 1]) < 5 / np.sqrt(1600)

@@ -244,3 +244,28 @@ def test_senseless_limits_and_headroom_are_refused():
             Scale(board(), limits)
     with pytest.raises(ConfigError, match="headroom is 1 or more"):
         Scale(board(), headroom=0.5)
+
+
+def test_every_coupling_tells_its_headroom():
+    """Blocks share one factor: a weak one has fewer steps, and the report says how many bits that costs."""
+    J = couplings()
+    weak = (J[0], replace(J[1], J=J[1].J / 8))
+    largest = [np.abs(c.J).max() for c in weak]
+    scale = Scale(board(), Limits(largest[0], 8.0))
+    found = told(scale.settle(SettleRequest(problem(shared=weak))))
+    assert found["headrooms"] == pytest.approx([1.0, largest[0] / largest[1]], rel=1e-5)
+    assert found["coupling_headroom"] == min(found["headrooms"])
+
+
+def test_limits_that_are_not_firm_are_where_it_starts():
+    firm, soft = (Scale(board(), Limits(0.8, 5.0), firm=firm) for firm in (True, False))
+    inside, beyond = SettleRequest(problem(reach=0.6)), SettleRequest(problem(reach=2.5))
+    start = told(firm.settle(inside))["factor"]
+    found = told(soft.settle(inside))
+    assert (found["factor"], found["fixed"], found["num_rechosen"]) == (start, False, 0)
+    found = told(soft.settle(beyond))
+    assert (found["factor"], found["num_rechosen"]) == (start / 4, 2)
+    assert told(soft.settle(inside))["factor"] == start / 4
+    assert not soft.capabilities.split_invariant
+    with pytest.raises(CapabilityError, match="raise the limits"):
+        firm.settle(beyond)

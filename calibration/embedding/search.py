@@ -1,0 +1,77 @@
+"""Embeddings of any graph by search: minorminer (Cai, Macready & Roy 2014, arXiv:1406.2741)."""
+
+import numpy as np
+from scipy.sparse import coo_array
+
+from calibration.embedding.chains import Pairs
+from isingeq.connectivity import Connectivity
+
+_WORK = 400
+"""Pairs times searches at the least: a small graph is tried again and again, and the shortest chains are kept."""
+
+_PATIENCE = 5000
+"""Pairs times starts of one search, of which there are ten at the most: a failure takes minutes, not hours."""
+
+_ROOM = 8
+"""Units of the chip for every unit and pair of the problem that are looked at first: less than all of a large chip."""
+
+
+def search(pairs: Pairs, chip: Connectivity, seed: int) -> list[list[int]] | None:
+    """Return the chains with the fewest units among a few searches, None where none were found.
+
+    Args:
+        pairs: to embed; units without a neighbour get an empty chain.
+        chip: to embed into; units without a coupler are not used.
+        seed: of the searches, of which each has its own.
+    """
+    if not pairs.i.size:
+        return [[] for _ in range(pairs.n)]
+    room = _ROOM * (pairs.n + pairs.i.size)
+    if room < np.count_nonzero(chip.degrees):
+        near = _search(pairs, _part(chip, room), seed)
+        if near is not None:
+            return near
+    return _search(pairs, chip, seed)
+
+
+def _search(pairs: Pairs, chip: Connectivity, seed: int) -> list[list[int]] | None:
+    from minorminer import find_embedding
+
+    source = np.stack([pairs.i, pairs.j], axis=1).tolist()
+    target = np.stack([chip.i, chip.j], axis=1).tolist()
+    tries = min(10, 1 + _PATIENCE // len(source))
+    best: list[list[int]] | None = None
+    for attempt in range(1 + _WORK // len(source)):
+        found = find_embedding(
+            source, target, random_seed=_seed(seed, attempt), tries=tries, threads=1
+        )
+        if not found:
+            break
+        chains = [sorted(found.get(unit, ())) for unit in range(pairs.n)]
+        if best is None or _size(chains) < _size(best):
+            best = chains
+        if sum(map(len, best)) == len(found):
+            break
+    return best
+
+
+def _part(chip: Connectivity, size: int) -> Connectivity:
+    """Return a chip without the couplers of all units but those nearest to the first that works."""
+    from scipy.sparse.csgraph import breadth_first_order  # slow to import
+
+    ends, ones = (chip.i, chip.j), np.ones(chip.num_edges, np.int8)
+    graph = coo_array((ones, ends), shape=(chip.n, chip.n)).tocsr()
+    first = int(np.argmax(chip.degrees > 0))
+    nearest = breadth_first_order(graph, first, directed=False, return_predecessors=False)
+    far = np.ones(chip.n, np.bool_)
+    far[nearest[:size]] = False
+    return chip.without(far, np.zeros(chip.num_edges, np.bool_))
+
+
+def _seed(seed: int, attempt: int) -> int:
+    return int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0]) // 2
+
+
+def _size(chains: list[list[int]]) -> tuple[int, int]:
+    lengths = [len(chain) for chain in chains]
+    return sum(lengths), max(lengths, default=0)
