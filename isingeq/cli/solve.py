@@ -1,10 +1,10 @@
 """`isingeq solve`: a problem file in, the lowest states found out."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -85,7 +85,7 @@ def solve(
 ) -> None:
     """Look for the lowest energy of a problem, and say how long it takes to find."""
     with command(json=json, quiet=quiet, debug=debug) as output:
-        from calibration import open_mapped
+        from calibration import MappingOptions, open_mapped
         from isingeq.errors import ConfigError
         from isingeq.experiments.stopping import stop_on_signal
         from isingeq.solving.files import read_labelled
@@ -111,7 +111,7 @@ def solve(
         followed = None if schedule is None else parse_schedule(schedule)
         say = output.warning
         with (
-            closing(open_mapped(spec, mapping, headroom=1)) as opened,
+            closing(open_mapped(spec, mapping, options=MappingOptions(headroom=1))) as opened,
             stop_on_signal(
                 lambda: say("stopping after these reads; again to stop at once")
             ) as stop,
@@ -131,7 +131,13 @@ def solve(
                 write_states(out, found, labels)
             except OSError as error:
                 failure = error
+        lost = _lost(found.provenance)
         _tell(output, found, spec)
+        if any(lost.values()):
+            output.line(
+                f"rounded to 0 on the way to {spec}: {lost['couplings']} of {_couplings(problem)} couplings, "
+                f"{lost['fields']} fields; the energies are of the problem as it is in {file}"
+            )
         written = str(out) if out is not None and failure is None else None
         output.result(
             {
@@ -140,6 +146,7 @@ def solve(
                 "file": str(file),
                 "spins": problem.n,
                 "couplings": _couplings(problem),
+                "rounded_to_zero": lost,
                 "out": written,
             }
         )
@@ -164,6 +171,17 @@ def _kept(keep: str | None) -> tuple[str | None, int]:
 
 def _couplings(problem: "Problem") -> int:
     return sum(coupling.edges()[2].size for coupling in problem.couplings)
+
+
+def _lost(provenance: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many couplings and fields the layers of a mapping rounded to 0."""
+    from calibration.report import MAPPING
+
+    told = [layer for layer in provenance.get(MAPPING, ()) if layer["layer"] == "quantise"]
+    return {
+        what: sum(layer[what]["num_to_zero"] for layer in told if layer[what] is not None)
+        for what in ("couplings", "fields")
+    }
 
 
 def _tune(

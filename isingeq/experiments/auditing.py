@@ -1,8 +1,9 @@
 """The gradient of an experiment at its initial parameters, against one that is sure."""
 
+from isingeq import registry
 from isingeq.backend import Claim
 from isingeq.errors import CapabilityError, ConfigError
-from isingeq.experiments.build import Built, build, open_backend
+from isingeq.experiments.build import Built, build
 from isingeq.experiments.config import Experiment
 from isingeq.learning.audit import Audit, audit
 from isingeq.schedule import Annealing
@@ -37,7 +38,7 @@ def audit_experiment(
         spins = all(isinstance(layer.unit, Spin) for layer in trainer.network.layers)
         if spins and trainer.backend.capabilities.claim is not Claim.FIXED_POINT:
             own = _own_beta(built)
-            reference = open_backend(f"exact?beta={beta if own is None else own!r}")
+            reference = registry.open_backend(f"exact?beta={beta if own is None else own!r}")
             _check_enumerable(trainer.network.n, reference.capabilities.max_units)
         return audit(
             trainer.network,

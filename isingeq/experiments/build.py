@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from calibration import Limits, open_mapped
+from calibration import Limits, MappingOptions, mapped, open_mapped
+from calibration.store import corrections_for
 from isingeq import registry
 from isingeq.backend import Backend, SettleRequest, check_request
-from isingeq.experiments.config import Experiment
+from isingeq.errors import ConfigError
+from isingeq.experiments.config import Experiment, Mapped
 from isingeq.experiments.networks import build_network
 from isingeq.kernels.pool import Pool
 from isingeq.learning.backprop import forward
@@ -21,6 +24,7 @@ from isingeq.problem import Problem
 from isingeq.tasks import Dataset, load
 from isingeq.terms import Clamp
 
+Sites = NDArray[np.intp]
 _LINE = ("baud", "timeout", "recovery", "record")
 """What a run does not depend on in the SPEC of a board."""
 _FREE_TO_CHANGE = ("name", "threads", "learning.checkpoint_every_s")
@@ -49,16 +53,14 @@ class Built:
 
 
 def build(
-    experiment: Experiment, checkpoint: Path | None = None, *, backend: str | None = None,
-    mapping: str | None = None,
-) -> Built:  # fmt: skip
+    experiment: Experiment, checkpoint: Path | None = None, *, on: Experiment | None = None
+) -> Built:
     """Build all that an experiment needs, and refuse what cannot work before any work.
 
     Args:
         experiment: resolved.
         checkpoint: file to keep; None keeps none.
-        backend: SPEC to settle on instead of the experiment's own.
-        mapping: instead of the experiment's own.
+        on: whose machine and mapping to settle on; None for the experiment's own.
 
     Raises:
         ConfigError: values that do not go together.
@@ -66,12 +68,17 @@ def build(
         CapabilityError: the backend cannot hold the network.
     """
     e, learning = experiment, experiment.learning
+    chip = on or e
+    data = load(**e.data.model_dump())
+    network = build_network(experiment.network, data)
     opened = open_backend(
-        backend or e.machine.spec, e.threads, mapping or e.machine.mapping, limits_of(e)
+        chip.machine.spec,
+        e.threads,
+        chip.mapping,
+        limits_of(e),
+        network.sites,
     )
     try:
-        data = load(**e.data.model_dump())
-        network = build_network(experiment.network, data)
         estimator = Estimator(**_named(Estimator, learning.model_dump(), method=learning.estimator))
         check_fits(network, opened, estimator)
         pool = Pool(e.threads)
@@ -105,24 +112,26 @@ def limits_of(experiment: Experiment) -> Limits | None:
     weight, drive = learning.weight_limit, network.field_limit
     if weight is None or drive is None or network.cost != "squared_error":
         return None
-    output = weight if network.hidden else drive
+    output = weight if network.layers or network.lattice else drive
     return Limits(weight, max(drive, output + learning.nudging))
 
 
 def open_backend(
-    spec: str, threads: int = 1, mapping: str = "auto", limits: Limits | None = None
-) -> Backend:
+    spec: str, threads: int, mapping: Mapped, limits: Limits | None = None, sites: Sites | None = None
+) -> Backend:  # fmt: skip
     """Open a backend, on `threads` threads where it takes that option and the SPEC does not say.
 
     Args:
         spec: SPEC.
         threads: of the backend.
-        mapping: auto puts on top what the backend needs to take values of any size; none refuses those that do not fit.
+        mapping: layers to put on top.
         limits: of those values, where they are known.
+        sites: row and column on a lattice that every unit was made for (n, 2).
 
     Raises:
         ConfigError: an unknown name or option.
         CapabilityError: a backend that cannot be mapped.
+        CalibrationError: a calibration that is not there, damaged, or of another device.
     """
     parsed = registry.parse_spec(spec)
     if (
@@ -131,7 +140,20 @@ def open_backend(
         and "threads" in registry.options(parsed.name)
     ):
         spec += f"{'&' if parsed.options else '?'}threads={threads}"
-    return open_mapped(spec, mapping, limits)
+    options = MappingOptions(**mapping.model_dump(exclude={"layers", "calibration"}))
+    if mapping.calibration is None:
+        return open_mapped(spec, mapping.layers, limits, options, sites=sites)
+    if mapping.layers == "none":
+        raise ConfigError(
+            "mapping.calibration needs layers that correct by it: mapping.layers=auto"
+        )
+    backend = registry.open_backend(spec)
+    try:
+        corrections = corrections_for(backend, spec, Path(mapping.calibration))
+        return mapped(backend, limits, options, corrections=corrections, sites=sites)
+    except BaseException:
+        backend.close()
+        raise
 
 
 def check_fits(network: Network, backend: Backend, estimator: Estimator) -> None:

@@ -14,6 +14,7 @@ from isingeq.experiments.auditing import audit_experiment
 from isingeq.experiments.config import Experiment, Machine
 from isingeq.experiments.run import Stopped, Watcher, train
 from isingeq.experiments.run_folder import Record, RunFolder, create_empty, fresh_path
+from isingeq.registry import parse_spec
 
 COLUMNS = (
     "backend",
@@ -120,6 +121,27 @@ class Comparison:
         return {"rows": rows, "out": str(self.path), "interrupted": self.interrupted}
 
 
+def split_specs(given: Sequence[str]) -> list[str]:
+    """Return the SPECs that a user means.
+
+    Several are taken as they stand. One text has commas between its SPECs; but the device paths and URLs that follow a
+    pool's first, up to options, are boards of that pool.
+
+    Raises:
+        ConfigError: what is no SPEC.
+    """
+    found: list[str] = []
+    for text in given if len(given) > 1 else given[0].split(","):
+        spec = text.strip()
+        is_device = parse_spec(spec).name == "serial"
+        in_pool = bool(found) and found[-1].startswith("pool:") and "?" not in found[-1]
+        if len(given) == 1 and is_device and in_pool:
+            found[-1] += f",{spec}"
+        else:
+            found.append(spec)
+    return found
+
+
 def compare(
     experiment: Experiment, specs: Sequence[str], *, num_seeds: int = 1, out: Path | None = None,
     watcher: Watcher | None = None,
@@ -141,10 +163,10 @@ def compare(
     """
     path = out or fresh_path(f"compare-{experiment.name}")
     create_empty(path)
-    rows = [Row(spec.strip()) for spec in specs]
+    rows = [Row(spec) for spec in specs]
     interrupted = False
     for number, row in enumerate(rows, 1):
-        machine = Machine(backend=row.backend, mapping=experiment.machine.mapping)
+        machine = Machine(backend=row.backend)
         records = []
         try:
             for seed in range(experiment.seed, experiment.seed + num_seeds):

@@ -1,6 +1,6 @@
 """What an experiment is made of, as it stands in a TOML file.
 
-A file has the keys `name`, `seed` and `threads` and the tables `data`, `network`, `machine` and
+A file has the keys `name`, `seed` and `threads` and the tables `data`, `network`, `machine`, `mapping` and
 `learning`; elsewhere a key is written with its table, as in `learning.nudging`. Everything is
 checked before any work, and a key that is not known is refused.
 """
@@ -8,8 +8,6 @@ checked before any work, and a key that is not known is refused.
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from calibration import Mapping
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -19,7 +17,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Text = Annotated[str, Field(pattern="^[^&]*$")]  # & parts the options of a SPEC
 Option = bool | int | float | Text
 
-_CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 _TUPLE = Field(strict=False)  # TOML has arrays, not tuples
 
 
@@ -35,7 +33,7 @@ class Data(BaseModel):
         seed: draws training and validation examples.
     """
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     name: str
     train_size: Count | None = None
@@ -49,7 +47,10 @@ class Network(BaseModel):
     """Layers between the inputs and the classes.
 
     Attributes:
-        hidden: units of each hidden layer.
+        hidden: units of each hidden layer; one of 128 if left out.
+        lattice: couples neighbouring units alone, outputs spread among the hidden ones; None for layers.
+        sites: rows and columns of the lattice, with a unit at each.
+        lateral: on a lattice, couple hidden units among themselves too, and not to outputs alone.
         unit: kind of the hidden units.
         output: kind of the output units: without walls, in the box [0, 1], spins, phases, or quartic.
         replicas: output units per class.
@@ -61,9 +62,12 @@ class Network(BaseModel):
         injection: second harmonic that phases start with, trained from there; None for none.
     """
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
-    hidden: Annotated[tuple[Count, ...], _TUPLE] = (128,)
+    hidden: Annotated[tuple[Count, ...] | None, _TUPLE] = None
+    lattice: Literal["kings", "square"] | None = None
+    sites: Annotated[tuple[Count, Count] | None, _TUPLE] = None
+    lateral: bool = True
     unit: Literal["amplitude", "spin", "logistic", "phase", "quartic"] = "amplitude"
     output: Literal["linear", "box", "spin", "phase", "quartic"] = "linear"
     replicas: Count = 1
@@ -73,20 +77,23 @@ class Network(BaseModel):
     pump: float = 0.0
     injection: float | None = None
 
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Units of each hidden layer, where there are layers."""
+        return (128,) if self.hidden is None else self.hidden
+
 
 class Machine(BaseModel):
     """Where to settle: a SPEC, and more of its options, whatever the backend takes.
 
     Attributes:
         backend: SPEC.
-        mapping: auto scales and rounds where the backend has ranges and steps, none refuses what does not fit.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
     __pydantic_extra__: dict[str, Option] = Field(init=False)
 
     backend: str = "conjugate"
-    mapping: Mapping = "auto"
 
     @property
     def options(self) -> dict[str, Option]:
@@ -103,6 +110,36 @@ class Machine(BaseModel):
         if not texts:
             return self.backend
         return f"{self.backend}{'&' if '?' in self.backend else '?'}{'&'.join(texts)}"
+
+
+class Mapped(BaseModel):
+    """What stands between the network and the machine; see `calibration.mapped`.
+
+    Attributes:
+        layers: auto adds what the capabilities of the backend ask for, none refuses what does not fit.
+        calibration: file of `isingeq calibrate`, to correct by; None for none.
+        headroom: range over largest value, at the least, where no limits are known beforehand.
+        rounding: to steps or levels: to the nearest, or by chance with the right mean.
+        programmings: of a settle, reads spread over them; more than 1 needs stochastic rounding.
+        chain_strength: of embedded units, in units of the network's couplings; None for a rule.
+        gauges: spin reversals that the reads of a settle are spread over; 0 for none.
+        check_every: settles from one check for drift to the next; 0 for none.
+        drift_reserve: by how much offsets may drift, as a share of the end of the range of fields.
+        seed: of stochastic rounding, gauges, checks and searches for embeddings.
+    """
+
+    model_config = CLOSED
+
+    layers: Literal["auto", "none"] = "auto"
+    calibration: str | None = None
+    headroom: Annotated[float, Field(ge=1)] = 2.0
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+    programmings: Count = 1
+    chain_strength: Positive | None = None
+    gauges: Annotated[int, Field(ge=0)] = 0
+    check_every: Annotated[int, Field(ge=0)] = 0
+    drift_reserve: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    seed: Seed = 0
 
 
 class Learning(BaseModel):
@@ -136,7 +173,7 @@ class Learning(BaseModel):
         checkpoint_every_s: seconds between checkpoints inside an epoch.
     """
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     estimator: Literal["centred", "positive", "negative", "holomorphic", "coupled", "backprop"] = (
         "centred"
@@ -177,10 +214,11 @@ class Experiment(BaseModel):
         data: examples.
         network: layers.
         machine: backend.
+        mapping: layers on it.
         learning: estimator, optimizer and course.
     """
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[\w.-]+$")]
     seed: Seed = 0
@@ -188,6 +226,7 @@ class Experiment(BaseModel):
     data: Data
     network: Network = Network()
     machine: Machine = Machine()
+    mapping: Mapped = Mapped()
     learning: Learning = Learning()
 
     @property

@@ -8,6 +8,7 @@ from isingeq.learning.coding import PLAIN, Axial, Coding, Planar
 from isingeq.learning.cost import Cost, CrossEntropy, SquaredError
 from isingeq.learning.network import Network
 from isingeq.learning.phase_cost import CosineError, LogCosine
+from isingeq.learning.wiring import on_lattice
 from isingeq.tasks import Dataset
 from isingeq.units import Amplitude, Layer, Logistic, Phase, Quartic, Spin, Unit
 
@@ -34,8 +35,12 @@ def build_network(table: config.Network, data: Dataset) -> Network:
             the output units do not have.
     """
     inner = _unit(table.unit, table.pump)
-    hidden = [Layer(f"hidden{k}", size, inner) for k, size in enumerate(table.hidden, 1)]
     inputs = data.x_train.shape[1]
+    if (table.lattice is None) != (table.sites is None):
+        raise ConfigError("network.lattice and network.sites belong together: give both or none")
+    if table.lattice is not None and table.sites is not None:
+        return _on_lattice(table, table.lattice, table.sites, data)
+    hidden = [Layer(f"hidden{k}", size, inner) for k, size in enumerate(table.layers, 1)]
     if table.cost == "cross_entropy":
         if table.replicas != 1:
             raise ConfigError(
@@ -48,6 +53,33 @@ def build_network(table: config.Network, data: Dataset) -> Network:
     cost, coding = _readout(table, data.num_classes, unit)
     return Network(
         inputs, (*hidden, output), cost, table.field_limit, coding=coding, injection=table.injection
+    )
+
+
+def _on_lattice(table: config.Network, kind: str, sites: tuple[int, int], data: Dataset) -> Network:
+    """Return a network with a unit at every site, coupled to its neighbours."""
+    if table.hidden is not None or table.cost == "cross_entropy":
+        raise ConfigError(
+            "network.lattice has one hidden layer, as large as the sites leave room for, and outputs among them: "
+            "leave network.hidden away, and cost = 'cross_entropy', which reads hidden units"
+        )
+    wiring = on_lattice(kind, *sites, data.num_classes, table.replicas, lateral=table.lateral)
+    outputs = data.num_classes * table.replicas
+    unit = _unit(table.output, table.pump)
+    layers = (
+        Layer("hidden1", len(wiring.sites) - outputs, _unit(table.unit, table.pump)),
+        Layer("output", outputs, unit),
+    )
+    cost, coding = _readout(table, data.num_classes, unit)
+    inputs = data.x_train.shape[1]
+    return Network(
+        inputs,
+        layers,
+        cost,
+        table.field_limit,
+        coding=coding,
+        injection=table.injection,
+        wiring=wiring,
     )
 
 

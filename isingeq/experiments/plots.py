@@ -18,7 +18,7 @@ from isingeq.learning.parameters import Parameters
 from isingeq.tasks import Dataset
 
 NAMES = ("accuracy.png", "residual.png", "steps.png", "weights.png")
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -42,7 +42,7 @@ def draw(
         test_accuracy: of the result.
     """
     epochs = folder.epochs
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         _accuracy(epochs, test_accuracy, folder.path / NAMES[0])
         _residual(epochs, folder.path / NAMES[1])
         _steps(epochs, folder.path / NAMES[2])

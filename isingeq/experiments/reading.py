@@ -13,14 +13,17 @@ from isingeq.errors import ConfigError
 from isingeq.experiments.config import Experiment
 
 Table = dict[str, Any]
-_SHIPPED = files("isingeq.experiments") / "shipped"
+_SHIPPED = {
+    "experiment": files("isingeq.experiments") / "shipped",
+    "study": files("isingeq.experiments") / "studies",
+}
 
 
-def shipped() -> list[str]:
-    """Return the names of the experiments that come with the package, sorted."""
+def shipped(kind: str = "experiment") -> list[str]:
+    """Return the names of the experiments, or studies, that come with the package, sorted."""
     return sorted(
         item.name.removesuffix(".toml")
-        for item in _SHIPPED.iterdir()
+        for item in _SHIPPED[kind].iterdir()
         if item.name.endswith(".toml")
     )
 
@@ -43,17 +46,30 @@ def read_experiment(
     Raises:
         ConfigError: an unknown name, an unreadable file, or a key or value that is not understood.
     """
-    table = parse(_text(source), str(source))
-    for key, value in (overrides or {}).items():
-        if value is None:
-            continue
-        if key == "machine.backend":
-            table["machine"] = {}
+    return _amended(parse(text_of(source), str(source)), settings, overrides or {})
+
+
+def _amended(table: Table, settings: Sequence[str], overrides: Mapping[str, object]) -> Experiment:
+    given = {key: value for key, value in overrides.items() if value is not None}
+    if "machine.backend" in given:
+        table["machine"] = {}
+    for key, value in given.items():
         _put(table, key, value)
     for setting in settings:
         key, value = parse_setting(setting)
         _put(table, key, value)
     return validate(table)
+
+
+def amended(
+    experiment: Experiment, *, settings: Sequence[str] = (), overrides: Mapping[str, object]
+) -> Experiment:
+    """Return an experiment with settings and overrides as `read_experiment` takes them.
+
+    Raises:
+        ConfigError: a key or value that is not understood.
+    """
+    return _amended(experiment.model_dump(mode="json"), settings, overrides)
 
 
 def validate(table: Table) -> Experiment:
@@ -65,8 +81,7 @@ def validate(table: Table) -> Experiment:
     try:
         return Experiment.model_validate(table)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigError(_one_line(first)) from None
+        raise ConfigError(one_line(error, keys())) from None
 
 
 def parse(text: str, where: str) -> Table:
@@ -115,27 +130,31 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def _text(source: str | Path) -> str:
-    """Return the text of a shipped experiment or of a file."""
-    name = str(source)
-    if isinstance(source, str) and name in shipped():
-        return (_SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+def text_of(source: str | Path, kind: str = "experiment") -> str:
+    """Return the text of a shipped experiment or study, or of a file.
+
+    Raises:
+        ConfigError: an unknown name, or an unreadable file.
+    """
+    name, known = str(source), shipped(kind)
+    if isinstance(source, str) and name in known:
+        return (_SHIPPED[kind] / f"{name}.toml").read_text(encoding="utf-8")
     path = Path(source)
     if path.suffix != ".toml" and not path.is_file():
-        near = difflib.get_close_matches(name, shipped(), n=1)
+        near = difflib.get_close_matches(name, known, n=1)
         hint = (
             f"did you mean {near[0]!r}?"
             if near
-            else f"there are {', '.join(shipped())}, or give a .toml file"
+            else f"there are {', '.join(known)}, or give a .toml file"
         )
-        raise ConfigError(f"no experiment is called {name!r}; {hint}")
+        raise ConfigError(f"no {kind} is called {name!r}; {hint}")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigError(
-            f"experiment {path} cannot be read ({reason}): "
-            f"give a TOML file, or one of {', '.join(shipped())}"
+            f"{kind} {path} cannot be read ({reason}): "
+            f"give a TOML file, or one of {', '.join(known)}"
         ) from None
 
 
@@ -146,22 +165,28 @@ def _put(table: Table, key: str, value: object) -> None:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise ConfigError(
-                f"key {key!r} goes through {part!r}, which is a value and no table; {_nearest(key)}"
+                f"key {key!r} goes through {part!r}, which is a value and no table; "
+                f"{_nearest(key, keys())}"
             )
     table[last] = value
 
 
-def _one_line(error: Mapping[str, Any]) -> str:
-    """Say in one line which key is wrong, what came and what is allowed."""
+def one_line(errors: ValidationError, known: Sequence[str]) -> str:
+    """Say in one line which key is wrong, what came and what is allowed.
+
+    Args:
+        errors: of which the first is told.
+        known: all keys.
+    """
+    error = errors.errors(include_url=False)[0]
     path = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
         key = ".".join(path)
-        return f"unknown key {key!r}; {_nearest(key)}"
+        return f"unknown key {key!r}; {_nearest(key, known)}"
     if error["type"] == "missing":
         key = ".".join(path)
         return f"key {key!r} is missing: add it to the file, or --set {key}=VALUE"
     # In a union the path goes on with the kind that was tried; the key ends before it.
-    known = keys()
     key = next((k for k in (".".join(path[:n]) for n in (2, 1)) if k in known), ".".join(path[:2]))
     allowed = (
         str(error["msg"]).replace("Input should be", "must be").replace("valid dictionary", "table")
@@ -178,9 +203,8 @@ def _one_line(error: Mapping[str, Any]) -> str:
     return f"{key} = {error['input']!r}{element}: {allowed[0].lower()}{allowed[1:]}"
 
 
-def _nearest(key: str) -> str:
+def _nearest(key: str, known: Sequence[str]) -> str:
     """Name the key that was most likely meant, by its whole name or by its last part."""
-    known = keys()
     if near := difflib.get_close_matches(key, known, n=1, cutoff=0.75):
         return f"did you mean {near[0]!r}?"
     leaves = {name.rpartition(".")[2]: name for name in known}

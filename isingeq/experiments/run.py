@@ -119,15 +119,13 @@ def resume(
 
 
 def evaluate(
-    path: Path, backend: str | None = None, *, mapping: str | None = None,
-    warned: Callable[[str], None] = lambda line: None,
-) -> Record:  # fmt: skip
+    path: Path, on: Experiment | None = None, *, warned: Callable[[str], None] = lambda line: None
+) -> Record:
     """Return the test accuracy of an earlier run, on its own backend or another one.
 
     Args:
         path: run folder.
-        backend: SPEC to settle on; None for the run's own.
-        mapping: of the backend; None for the run's own.
+        on: whose machine and mapping to test on; None for the run's own.
         warned: called with a line that the user should read.
 
     Raises:
@@ -137,23 +135,24 @@ def evaluate(
     """
     started = time.perf_counter()
     folder = open_run_folder(path)
-    built = build(folder.experiment, folder.checkpoint, backend=backend, mapping=mapping)
+    built = build(folder.experiment, folder.checkpoint, on=on)
     try:
         trainer = built.trainer
-        if backend is not None and trainer.estimator.method == "backprop":
+        moved = on is not None and on.machine != folder.experiment.machine
+        if moved and trainer.estimator.method == "backprop":
             raise ConfigError(
                 f"{path} was trained by backprop, which settles nowhere: leave --backend away"
             )
         if warning := trainer.resume():
             warned(warning)
-        if backend is not None:
+        if moved:
             # A schedule belongs to the backend that it was found for.
             trainer.position.schedule, trainer.position.renewed_at = None, -1
         accuracy = _test_accuracy(built)
         return {
             "test_accuracy": accuracy,
             "num_samples": len(built.data.x_test),
-            "backend": backend or built.experiment.settled_on,
+            "backend": on.machine.spec if on and moved else built.experiment.settled_on,
             "provenance": _provenance(built).as_dict(),
             "wall_s": time.perf_counter() - started,
             "params_sha256": trainer.result().sha256(),

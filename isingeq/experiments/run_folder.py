@@ -16,7 +16,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,7 +62,7 @@ class RunFolder:
 
     def write_experiment(self, experiment: Experiment) -> None:
         """Write the resolved config."""
-        _write(self.path / "config.toml", dumps(experiment.model_dump(mode="json")))
+        write_text(self.path / "config.toml", dumps(experiment.model_dump(mode="json")))
 
     def add_epoch(self, epoch: Epoch) -> None:
         """Write down an epoch at once.
@@ -70,9 +70,7 @@ class RunFolder:
         Raises:
             CheckpointError: it cannot be written.
         """
-        file = self.path / "metrics.jsonl"
-        with _told(file), file.open("a", encoding="utf-8") as stream:
-            stream.write(to_json(asdict(epoch)) + "\n")
+        append_line(self.path / "metrics.jsonl", asdict(epoch))
 
     def forget_epochs_after(self, last: int) -> None:
         """Drop epochs that a checkpoint does not know of: they are trained again.
@@ -86,7 +84,7 @@ class RunFolder:
                 f"{self.path / 'metrics.jsonl'} has {len(kept)} of the {last} epochs of the "
                 "checkpoint: bring the file back, or start a new run"
             )
-        _write(self.path / "metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
+        write_text(self.path / "metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
 
     def read(self, name: str) -> Record:
         """Return what `name`.json holds."""
@@ -95,7 +93,7 @@ class RunFolder:
 
     def write(self, name: str, record: Mapping[str, object]) -> None:
         """Write `name`.json, whole or not at all."""
-        _write(self.path / f"{name}.json", to_json(record, indent=2) + "\n")
+        write_text(self.path / f"{name}.json", to_json(record, indent=2) + "\n")
 
 
 def create_run_folder(experiment: Experiment, path: Path | None = None) -> RunFolder:
@@ -131,9 +129,10 @@ def create_empty(path: Path) -> None:
             f"folder {path} cannot be written ({error.strerror}): give one that can, with --out"
         ) from error
     if is_run:
-        raise ConfigError(
-            f"folder {path} holds a run: go on with --resume {path}, or give another --out"
-        )
+        found, way = "", f"go on with --resume {path}"
+        if not RunFolder(path).checkpoint.exists():
+            found, way = " without a checkpoint", "remove it"
+        raise ConfigError(f"folder {path} holds a run{found}: {way}, or give another --out")
     if not is_empty:
         raise ConfigError(f"folder {path} is not empty: give another --out")
 
@@ -166,6 +165,16 @@ def fresh_path(stem: str) -> Path:
     return path
 
 
+def append_line(path: Path, record: Mapping[str, object]) -> None:
+    """Append a record to a file of lines.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    with _told(path), path.open("a", encoding="utf-8") as stream:
+        stream.write(to_json(record) + "\n")
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
@@ -178,15 +187,24 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
     fresh = path.with_name(path.name + ".new")
     with _told(path):
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        try:
+            with fresh.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink()
+            raise
 
 
 @contextmanager
@@ -195,7 +213,9 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        way = "start again, it has no checkpoint yet"
+        if RunFolder(path.parent).checkpoint.exists():
+            way = f"go on from the last checkpoint with --resume {path.parent}"
         raise CheckpointError(
-            f"{path} cannot be written ({error.strerror}): free space, then go on from the last "
-            f"checkpoint with --resume {path.parent}"
+            f"{path} cannot be written ({error.strerror}): free space, then {way}"
         ) from error

@@ -11,7 +11,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import open_mapped
+from calibration import MappingOptions, open_mapped
 from isingeq.backend import Backend, Equilibrium, SettleRequest
 from isingeq.errors import CapabilityError, ConfigError, ProblemError
 from isingeq.interop.bqm import from_bqm
@@ -43,7 +43,11 @@ class IsingEqSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
             ConfigError: a SPEC that is not understood.
         """
         self._owned = isinstance(backend, str)
-        self._backend = open_mapped(backend, headroom=1) if isinstance(backend, str) else backend
+        self._backend = (
+            open_mapped(backend, options=MappingOptions(headroom=1))
+            if isinstance(backend, str)
+            else backend
+        )
         self._spec = backend if isinstance(backend, str) else backend.name
         self._turn = Lock()
         units = self._backend.capabilities.units

@@ -38,6 +38,10 @@ def forward(network: Network, parameters: Parameters, x: Floats, pool: Pool) -> 
     Raises:
         ConfigError: the network has spins or phases, whose states are no smooth functions of the force.
     """
+    if network.wiring is not None:
+        raise ConfigError(
+            "a wired network has no layers for backprop to go through: choose another estimator"
+        )
     if any(isinstance(layer.unit, Spin | Phase) for layer in network.layers):
         raise ConfigError(
             "backprop needs amplitudes: spins and phases are no functions of the force on them"

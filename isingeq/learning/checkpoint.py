@@ -9,6 +9,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,13 @@ def save(path: Path, arrays: Arrays, data: Mapping[str, object]) -> None:
         fresh.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
+        before = path.exists() or previous(path).exists()
+        kept = "the last good one is kept" if before else "there is none before it"
         raise CheckpointError(
             f"checkpoint {path} cannot be written ({error.strerror or error}); "
-            "the last good one is kept: free space or choose another folder"
+            f"{kept}: free space or choose another folder"
         ) from error
 
 

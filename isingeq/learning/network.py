@@ -2,6 +2,8 @@
 
     E(s; x) = −Σ_links a·W b − Σ_layers b·s − s_first·(x W_in) + Σ u(s)          neural sign: positive weights agree
 
+Links join successive layers, all units with all; where there is a wiring, one link joins the pairs that it lists.
+
 For phases every product of two states is the cosine of their difference, and a trainable injection adds −Σ K cos 2φ.
 `to_ising` is the one place where the neural sign turns into the problem's.
 """
@@ -14,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.backend import Floats
-from isingeq.couplings import Cosine, Coupling, Dense, Injection
+from isingeq.couplings import Cosine, Coupling, Dense, Edges, Injection
 from isingeq.errors import ProblemError
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.sparse import Inputs
 from isingeq.learning.coding import PLAIN, Coding
 from isingeq.learning.cost import Cost
 from isingeq.learning.parameters import Parameters
+from isingeq.learning.wiring import Wiring
 from isingeq.problem import Problem
 from isingeq.units import Layer
 
@@ -56,6 +59,7 @@ class Network:
         field_limit: largest input field in absolute value, larger ones are cut and counted; None for no limit.
         coding: of inputs and states.
         injection: second harmonic that every phase starts with, trained from there; None for none.
+        wiring: pairs that are coupled; None for all between successive layers.
     """
 
     inputs: int
@@ -64,6 +68,7 @@ class Network:
     field_limit: float | None = None
     coding: Coding = PLAIN
     injection: float | None = None
+    wiring: Wiring | None = None
 
     def __post_init__(self) -> None:
         if self.inputs < 1 or not self.layers:
@@ -92,8 +97,15 @@ class Network:
 
     @cached_property
     def link_names(self) -> tuple[str, ...]:
-        """Names of the weights between successive layers."""
+        """Names of the weights between units."""
+        if self.wiring is not None:
+            return ("wiring.weight",)
         return tuple(f"{a.name}-{b.name}.weight" for a, b in pairwise(self.layers))
+
+    @property
+    def sites(self) -> NDArray[np.intp] | None:
+        """Row and column of every unit (n, 2), where it has a place on a lattice."""
+        return None if self.wiring is None else self.wiring.sites
 
     @property
     def input_name(self) -> str:
@@ -104,7 +116,8 @@ class Network:
     def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Names and shapes of all parameters."""
         sizes = [layer.size for layer in self.layers]
-        links = zip(self.link_names, pairwise(sizes), strict=True)
+        ends = list(pairwise(sizes)) if self.wiring is None else [(self.wiring.i.size,)]
+        links = zip(self.link_names, ends, strict=True)
         return (
             (self.input_name, (self.inputs, sizes[0])),
             *links,
@@ -124,6 +137,8 @@ class Network:
     def initial(self, seed: int, gains: tuple[float, ...] | None = None) -> Parameters:
         """Return fresh parameters: weights uniform in ± gain √(6 / (in + out)), biases 0, injections as given.
 
+        Of a wiring, in and out are the mean number of neighbours.
+
         Args:
             seed: of the draw.
             gains: one per weight matrix, input first; 1 for each when None.
@@ -139,9 +154,14 @@ class Network:
                 f"{len(gains)} gains for {len(weights)} weight matrices: give one, or one for each"
             )
         for name, gain in zip(weights, gains, strict=True):
-            rows, columns = parameters[name].shape
-            limit = gain * np.sqrt(6.0 / (rows + columns))
-            parameters[name][:] = rng.uniform(-limit, limit, (rows, columns))
+            shape = parameters[name].shape
+            if len(shape) == 1:
+                assert self.wiring is not None
+                reach = 2 * self.wiring.mean_degree
+            else:
+                reach = sum(shape)
+            limit = gain * np.sqrt(6.0 / reach)
+            parameters[name][:] = rng.uniform(-limit, limit, shape)
         for name in parameters:
             if name.endswith(".injection"):
                 parameters[name][:] = self.injection
@@ -149,8 +169,14 @@ class Network:
 
     def couplings(self, parameters: Parameters) -> tuple[Coupling, ...]:
         """Return the couplings between the units, a copy in the problem's sign."""
-        pairs = zip(pairwise(self.spans), self.link_names, strict=True)
-        links = (Dense(a, b, to_ising(parameters[name])) for (a, b), name in pairs)
+        J = [to_ising(parameters[name]) for name in self.link_names]
+        links: list[Coupling]
+        if self.wiring is not None:
+            links = [Edges(self.n, self.wiring.i, self.wiring.j, J[0])]
+        else:
+            links = [
+                Dense(a, b, part) for (a, b), part in zip(pairwise(self.spans), J, strict=True)
+            ]
         if not self.coding.phases:
             return tuple(links)
         turned: list[Coupling] = [Cosine(link) for link in links]

@@ -188,3 +188,16 @@ def test_an_interrupted_solve_gives_the_best_so_far(ring, tmp_path, number):
     assert record["stopped"] == "interrupted"
     assert record["best_energy"] == -3
     assert "Traceback" not in err
+
+
+def test_what_a_board_rounds_to_nothing_is_told(isingeq, tmp_path):
+    (tmp_path / "steep.txt").write_text("5 5\n1 2 1000\n2 3 1\n3 4 2\n4 5 900\n5 1 1000\n")
+    board = ["steep.txt", "--backend", "model://ref-arm192", "--reads", "4"]
+    assert solved(isingeq, *board)["rounded_to_zero"] == {"couplings": 2, "fields": 0}
+    ended = isingeq("solve", *board)
+    assert ended.code == 0
+    assert "rounded to 0 on the way to model://ref-arm192: 2 of 5 couplings, 0 fields" in ended.out
+    assert "rounded" not in isingeq("solve", *board, "--quiet").out
+    exact = ["steep.txt", "--backend", "neal", "--reads", "4"]
+    assert solved(isingeq, *exact)["rounded_to_zero"] == {"couplings": 0, "fields": 0}
+    assert "rounded" not in isingeq("solve", *exact).out

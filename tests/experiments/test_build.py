@@ -2,7 +2,7 @@ import pytest
 
 from isingeq.errors import CapabilityError, ConfigError
 from isingeq.experiments import build
-from isingeq.experiments.config import Machine
+from isingeq.experiments.config import Machine, Mapped
 from isingeq.experiments.networks import build_network
 from isingeq.experiments.reading import validate
 from isingeq.tasks import load
@@ -73,10 +73,10 @@ def test_cross_entropy_reads_the_last_hidden_layer(blobs):
 
 
 def test_threads_reach_a_backend_that_takes_them_unless_its_spec_says():
-    assert build.open_backend("conjugate", 2).threads == 2
-    assert build.open_backend("conjugate?dt=0.5", 2).threads == 2
-    assert build.open_backend("conjugate?threads=1", 2).threads == 1
-    build.open_backend("exact", 2)  # takes none
+    assert build.open_backend("conjugate", 2, Mapped()).threads == 2
+    assert build.open_backend("conjugate?dt=0.5", 2, Mapped()).threads == 2
+    assert build.open_backend("conjugate?threads=1", 2, Mapped()).threads == 1
+    build.open_backend("exact", 2, Mapped())  # takes none
 
 
 def test_identity_forgets_what_changes_no_number(blobs):

@@ -7,9 +7,9 @@ from scipy import stats
 
 from isingeq import registry
 from isingeq.backends.simulator import hopfield
-from isingeq.errors import BackendError
+from isingeq.errors import BackendError, ConfigError
 from isingeq.experiments import comparison
-from isingeq.experiments.comparison import COLUMNS, Row, compare
+from isingeq.experiments.comparison import COLUMNS, Row, compare, split_specs
 from isingeq.experiments.reading import validate
 from isingeq.experiments.run import Stopped
 from isingeq.learning import checkpoint
@@ -117,3 +117,32 @@ def test_an_interrupted_comparison_keeps_what_it_has(blobs, tmp_path, monkeypatc
     assert calls == ["hopfield", "conjugate"]
     assert [bool(row.accuracies) for row in result.rows] == [True, False, False]
     assert "interrupted" in (tmp_path / "out" / "comparison.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "specs"),
+    [
+        (["neal"], ["neal"]),
+        (["hopfield, neal"], ["hopfield", "neal"]),
+        (["pool:model://a,model://b"], ["pool:model://a,model://b"]),
+        (
+            ["neal,pool:/dev/a,COM3, model://c*4?baud=9600,/dev/d,exact"],
+            ["neal", "pool:/dev/a,COM3,model://c*4?baud=9600", "/dev/d", "exact"],
+        ),
+        (["pool:/dev/a,neal,/dev/b"], ["pool:/dev/a", "neal", "/dev/b"]),
+        (["/dev/a,/dev/b"], ["/dev/a", "/dev/b"]),
+        (["pool:/dev/a", "/dev/b"], ["pool:/dev/a", "/dev/b"]),
+        (
+            ["model://a?faults=flip:0.1,drop:0.1", " neal"],
+            ["model://a?faults=flip:0.1,drop:0.1", "neal"],
+        ),
+    ],
+)
+def test_commas_part_specs_but_not_the_boards_of_a_pool(given, specs):
+    assert split_specs(given) == specs
+
+
+@pytest.mark.parametrize("given", [[""], ["neal,,exact"], ["neal", ""], ["neal?=1"]])
+def test_what_is_no_spec_is_refused_before_anything_runs(given):
+    with pytest.raises(ConfigError, match="is not NAME"):
+        split_specs(given)

@@ -15,6 +15,7 @@ from isingeq.tasks import from_arrays
 SHIPPED = [
     "digits",
     "digits-binary",
+    "digits-kings",
     "digits-xy",
     "fashion-dense",
     "fashion-oscillator",
@@ -43,6 +44,7 @@ def test_shipped_experiments_build(name, monkeypatch):
     assert sizes == {
         "digits": [128, 10],
         "digits-binary": [96, 40],
+        "digits-kings": [216, 40],
         "digits-xy": [200, 10],
         "mnist-binary": [120, 40],
     }.get(name, [512, 10])

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import pytest
 
 from isingeq.errors import CheckpointError, ConfigError
 from isingeq.experiments.plots import NAMES
-from isingeq.experiments.reading import validate
+from isingeq.experiments.reading import amended, validate
 from isingeq.experiments.run import Stopped, Watcher, evaluate, resume, train
 from isingeq.experiments.run_folder import RunFolder
 
@@ -166,14 +167,19 @@ def test_evaluate_repeats_the_accuracy_here_and_elsewhere(blobs, tmp_path):
     here = evaluate(tmp_path / "run")
     assert here["test_accuracy"] == result["test_accuracy"]
     assert here["params_sha256"] == result["params_sha256"]
-    there = evaluate(tmp_path / "run", "hopfield?update=gradient")
+    elsewhere = amended(blobs, overrides={"machine.backend": "hopfield?update=gradient"})
+    there = evaluate(tmp_path / "run", elsewhere)
     assert abs(there["test_accuracy"] - result["test_accuracy"]) <= 0.1
     assert there["provenance"]["backend"] == "hopfield"
     assert there["provenance"]["schedule"]["dt"] == 0.5  # its own, not the one of the run
 
 
 @pytest.mark.parametrize(
-    ("file", "says"), [("config.toml", "holds a run"), ("letter.txt", "is not empty")]
+    ("file", "says"),
+    [
+        ("config.toml", "holds a run without a checkpoint: remove it, or give another --out"),
+        ("letter.txt", "is not empty"),
+    ],
 )
 def test_a_folder_of_something_else_is_left_alone(blobs, tmp_path, file, says):
     (tmp_path / file).write_text("dear reader")
@@ -197,6 +203,16 @@ def test_a_full_disk_is_one_line(blobs, tmp_path):
     with pytest.raises(CheckpointError, match="No space left on device") as caught:
         train(blobs, out=tmp_path / "run", watcher=Watcher(started=fill), plots=False)
     assert "\n" not in str(caught.value)
+
+
+def test_a_disk_that_was_full_before_leaves_no_half_file(blobs, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("isingeq.experiments.run_folder.os.fsync", full)
+    with pytest.raises(CheckpointError, match="start again, it has no checkpoint yet"):
+        train(blobs, out=tmp_path / "run", plots=False)
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_no_folder_is_made_for_what_cannot_run(blobs, tmp_path):
