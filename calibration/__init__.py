@@ -5,6 +5,7 @@ with them. What they did stands in the provenance of every answer; `reports` rea
 """
 
 from calibration.auto import mapped, open_mapped
+from calibration.copies import Copies
 from calibration.corrections import Corrections
 from calibration.drift import DriftGuard
 from calibration.embed import Embed
@@ -14,6 +15,7 @@ from calibration.mask import Mask
 from calibration.options import MappingOptions
 from calibration.quantise import Quantise
 from calibration.report import (
+    CopiesReport,
     DriftReport,
     GaugeReport,
     MappingReport,
@@ -27,6 +29,8 @@ from calibration.scale import Scale
 from calibration.trim import Trim
 
 __all__ = [
+    "Copies",
+    "CopiesReport",
     "Corrections",
     "DriftGuard",
     "DriftReport",

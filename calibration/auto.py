@@ -1,6 +1,6 @@
 """The layers that a backend needs before it can take what a float network or any problem file asks of it.
 
-    Embed > Gauge > Scale > Mask > DriftGuard > Trim > Quantise > backend          the outermost first
+    Copies > Embed > Gauge > Scale > Mask > DriftGuard > Trim > Quantise > backend          the outermost first
 
 What knows single elements of the chip is innermost: the chip rounds what Trim makes of values, Scale fits values into
 what Trim leaves of the range, and Mask has its elements by the chip's numbers. A gauge turns over everything below it,
@@ -9,6 +9,7 @@ offsets above all. Embed sees the pairs that Mask leaves.
 
 from typing import Literal, get_args
 
+from calibration.copies import Copies
 from calibration.corrections import Corrections
 from calibration.drift import DriftGuard
 from calibration.elements import connectivity_of
@@ -73,6 +74,8 @@ def mapped(
         backend = Gauge(backend, o.gauges, o.seed)
     if c.connectivity is not None:
         backend = Embed(backend, o.chain_strength, o.seed, sites)
+    if o.copies > 1:
+        backend = Copies(backend, o.copies)
     return backend
 
 

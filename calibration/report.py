@@ -86,6 +86,24 @@ class QuantiseReport:
 
 
 @dataclass(frozen=True)
+class CopiesReport:
+    """What copies gave in one settle.
+
+    Attributes:
+        num_copies: of the problem on the chip.
+        num_anneals: of each sample, each of as many reads as there are copies.
+    """
+
+    num_copies: int
+    num_anneals: int
+    layer: str = "copies"
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain data."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
 class Correction:
     """Gains and offsets that were taken out, of the elements that a problem uses; offsets in the chip's units.
 

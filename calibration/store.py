@@ -227,17 +227,20 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is no plain data")
 
 
-def corrections_for(backend: Backend, spec: str, path: Path) -> Corrections:
+def corrections_for(
+    backend: Backend, spec: str, path: Path, *, max_age_s: float | None = None
+) -> Corrections:
     """Return the corrections of a backend by a calibration of it.
 
     Args:
         backend: open.
         spec: that it was opened by.
         path: of the calibration.
+        max_age_s: oldest age allowed, None for any.
 
     Raises:
-        CalibrationError: there is none, it is damaged, or of another device.
+        CalibrationError: there is none, it is damaged, of another device, or too old.
     """
     calibration = load(path)
-    calibration.check(identify(backend, spec, calibration.measured.graph))
+    calibration.check(identify(backend, spec, calibration.measured.graph), max_age_s=max_age_s)
     return calibration.corrections()

@@ -27,6 +27,8 @@ from isingeq.terms import Clamp
 Sites = NDArray[np.intp]
 _LINE = ("baud", "timeout", "recovery", "record")
 """What a run does not depend on in the SPEC of a board."""
+_NO_OPTION = ("layers", "calibration", "max_age_h")
+"""Keys of the table `mapping` that are no `MappingOptions`."""
 _FREE_TO_CHANGE = ("name", "threads", "learning.checkpoint_every_s")
 
 
@@ -140,7 +142,7 @@ def open_backend(
         and "threads" in registry.options(parsed.name)
     ):
         spec += f"{'&' if parsed.options else '?'}threads={threads}"
-    options = MappingOptions(**mapping.model_dump(exclude={"layers", "calibration"}))
+    options = MappingOptions(**mapping.model_dump(exclude=set(_NO_OPTION)))
     if mapping.calibration is None:
         return open_mapped(spec, mapping.layers, limits, options, sites=sites)
     if mapping.layers == "none":
@@ -149,7 +151,12 @@ def open_backend(
         )
     backend = registry.open_backend(spec)
     try:
-        corrections = corrections_for(backend, spec, Path(mapping.calibration))
+        corrections = corrections_for(
+            backend,
+            spec,
+            Path(mapping.calibration),
+            max_age_s=mapping.max_age_h and 3600 * mapping.max_age_h,
+        )
         return mapped(backend, limits, options, corrections=corrections, sites=sites)
     except BaseException:
         backend.close()

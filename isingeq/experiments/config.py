@@ -117,12 +117,14 @@ class Mapped(BaseModel):
 
     Attributes:
         layers: auto adds what the capabilities of the backend ask for, none refuses what does not fit.
-        calibration: file of `isingeq calibrate`, to correct by; None for none.
+        calibration: file or folder of `isingeq calibrate`, to correct by; None for none.
+        max_age_h: hours since that was made beyond which it is refused; None for any age.
         headroom: range over largest value, at the least, where no limits are known beforehand.
         rounding: to steps or levels: to the nearest, or by chance with the right mean.
         programmings: of a settle, reads spread over them; more than 1 needs stochastic rounding.
         chain_strength: of embedded units, in units of the network's couplings; None for a rule.
         gauges: spin reversals that the reads of a settle are spread over; 0 for none.
+        copies: of the network on the chip, each a read of its own.
         check_every: settles from one check for drift to the next; 0 for none.
         drift_reserve: by how much offsets may drift, as a share of the end of the range of fields.
         seed: of stochastic rounding, gauges, checks and searches for embeddings.
@@ -132,11 +134,13 @@ class Mapped(BaseModel):
 
     layers: Literal["auto", "none"] = "auto"
     calibration: str | None = None
+    max_age_h: Positive | None = None
     headroom: Annotated[float, Field(ge=1)] = 2.0
     rounding: Literal["nearest", "stochastic"] = "nearest"
     programmings: Count = 1
     chain_strength: Positive | None = None
     gauges: Annotated[int, Field(ge=0)] = 0
+    copies: Count = 1
     check_every: Annotated[int, Field(ge=0)] = 0
     drift_reserve: Annotated[float, Field(gt=0, lt=1)] = 0.1
     seed: Seed = 0

@@ -45,6 +45,7 @@ def _against(key: str, values: Sequence[object], found: Sequence[Group]) -> Figu
     for group in found:
         others = [f"{k.rpartition('.')[2]} {v}" for k, v in group.point.values if k != key]
         lines.setdefault(", ".join([group.method, *others]), []).append(group)
+    width = max(places.values()) - min(places.values())
     for number, (label, groups) in enumerate(lines.items()):
         colour = f"C{number % 10}"
         if key not in dict(groups[0].point.values):
@@ -52,7 +53,8 @@ def _against(key: str, values: Sequence[object], found: Sequence[Group]) -> Figu
             axes.axhline(mean, linestyle="--", color="black", linewidth=1, label=label)
             continue
         groups.sort(key=lambda group: places[dict(group.point.values)[key]])
-        x = [places[dict(group.point.values)[key]] for group in groups]
+        apart = 0.008 * width * (number - len(lines) / 2)  # so that bars do not hide each other
+        x = [apart + places[dict(group.point.values)[key]] for group in groups]
         y = [100 * float(np.mean(group.accuracies)) for group in groups]
         spread = [100 * (interval(group.accuracies) or 0) for group in groups]
         marker = _MARKERS[number % len(_MARKERS)]
@@ -60,6 +62,8 @@ def _against(key: str, values: Sequence[object], found: Sequence[Group]) -> Figu
     axes.set_xlabel(key)
     axes.set_ylabel("test accuracy (%)")
     axes.set_xticks(list(places.values()), [str(value) for value in places])
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0), min(high, 100))
     axes.legend(fontsize=8)
     axes.set_title("bars: 95 % intervals of the mean over repeats", fontsize=9, loc="left")
     return figure

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from isingeq.errors import CapabilityError, CheckpointError, ConfigError
+from isingeq.errors import CalibrationError, CapabilityError, CheckpointError, ConfigError
 from isingeq.experiments import study as running
 from isingeq.experiments import study_plots
-from isingeq.experiments.reading import parse
+from isingeq.experiments.build import build
+from isingeq.experiments.reading import amended, parse
 from isingeq.experiments.study import StudyWatcher, run_study, tasks_of
 from isingeq.experiments.study_file import Point, study_from
 from isingeq.experiments.study_outcomes import (
@@ -64,6 +65,12 @@ def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clouds.toml").write_text(EXPERIMENT)
     return study_from(parse(STUDY, "study"), "study")
+
+
+@pytest.fixture
+def once(study):
+    """The study with one chip."""
+    return changed(STUDY, repeats=1)
 
 
 def changed(text, **sweep):
@@ -131,34 +138,34 @@ def test_a_study_says_what_its_runs_come_to(study, tmp_path):
     assert (tmp_path / "out" / "table.md").read_text().count("\n| ") == 2 + len(found)
 
 
-def test_what_is_done_is_not_done_again(study, tmp_path, monkeypatch):
-    first = run_study(study, out=tmp_path / "out")
+def test_what_is_done_is_not_done_again(once, tmp_path, monkeypatch):
+    first = run_study(once, out=tmp_path / "out")
     lines = (tmp_path / "out" / "outcomes.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "out" / "outcomes.jsonl").write_text("".join(lines[:7]) + lines[7][:20])
     begun = []
-    again = run_study(study, out=tmp_path / "out", watcher=StudyWatcher(task=begun.append))
-    assert begun == tasks_of(study)[7:]
+    again = run_study(once, out=tmp_path / "out", watcher=StudyWatcher(task=begun.append))
+    assert begun == tasks_of(once)[7:]
     same = [replace(outcome, seconds=0) for outcome in first.outcomes]
     assert [replace(outcome, seconds=0) for outcome in again.outcomes] == same
-    assert len(kept(tmp_path / "out", study)) == 20  # the half line is gone, not in the way
+    assert len(kept(tmp_path / "out", once)) == 10  # the half line is gone, not in the way
     monkeypatch.setattr(running, "_run", lambda *_: pytest.fail("nothing is left to do"))
-    assert run_study(study, out=tmp_path / "out").outcomes == again.outcomes
+    assert run_study(once, out=tmp_path / "out").outcomes == again.outcomes
 
 
-def test_a_study_that_was_stopped_goes_on_where_it_was(study, tmp_path):
-    whole = run_study(study, out=tmp_path / "whole")
+def test_a_study_that_was_stopped_goes_on_where_it_was(once, tmp_path):
+    whole = run_study(once, out=tmp_path / "whole")
 
     def stop(task):
-        if task == tasks_of(study)[3]:
+        if task == tasks_of(once)[3]:
             os.kill(os.getpid(), signal.SIGINT)
 
-    stopped = run_study(study, out=tmp_path / "out", watcher=StudyWatcher(task=stop))
+    stopped = run_study(once, out=tmp_path / "out", watcher=StudyWatcher(task=stop))
     assert stopped.interrupted
     assert len(stopped.outcomes) == 3
     half = tmp_path / "out" / "runs" / "in-situ" / "sweeps-3-rate-0.2" / "0"
     half.mkdir(parents=True, exist_ok=True)
     (half / "config.toml").write_text("killed before its first checkpoint")
-    again = run_study(study, out=tmp_path / "out")
+    again = run_study(once, out=tmp_path / "out")
     assert [replace(o, seconds=0) for o in again.outcomes] == [
         replace(o, seconds=0) for o in whole.outcomes
     ]
@@ -188,8 +195,8 @@ def test_a_signal_in_a_training_leaves_its_checkpoint(study, tmp_path, monkeypat
     assert (where / "result.json").is_file()
 
 
-def test_a_task_that_fails_leaves_the_others_alone_and_is_tried_again(study, tmp_path, monkeypatch):
-    run, failed = running._run, tasks_of(study)[5]
+def test_a_task_that_fails_leaves_the_others_alone_and_is_tried_again(once, tmp_path, monkeypatch):
+    run, failed = running._run, tasks_of(once)[5]
 
     def failing(study, task, path):
         if task == failed:
@@ -197,13 +204,42 @@ def test_a_task_that_fails_leaves_the_others_alone_and_is_tried_again(study, tmp
         return run(study, task, path)
 
     monkeypatch.setattr(running, "_run", failing)
-    studied = run_study(study, out=tmp_path / "out")
+    studied = run_study(once, out=tmp_path / "out")
     (bad,) = [outcome for outcome in studied.outcomes if outcome.problem]
     assert (bad.task, bad.accuracy) == (failed, None)
-    (group,) = [g for g in groups(study, studied.outcomes) if g.problem]
-    assert cells(study, group)[-1] == "no room on this chip"
+    (group,) = [g for g in groups(once, studied.outcomes) if g.problem]
+    assert cells(once, group)[-1] == "no room on this chip"
     monkeypatch.setattr(running, "_run", run)
-    assert not any(o.problem for o in run_study(study, out=tmp_path / "out").outcomes)
+    assert not any(o.problem for o in run_study(once, out=tmp_path / "out").outcomes)
+
+
+def test_a_chip_is_measured_once_and_corrected_by_what_was_found(study, tmp_path):
+    wired = EXPERIMENT.replace("hidden = [6]", 'lattice = "kings"\nsites = [5, 7]\nlateral = false')
+    (tmp_path / "clouds.toml").write_text(wired)
+    chip = {"backend": "profile:kings-256", "rows": 5, "columns": 7, "offset_sigma": 40.0}
+    measured = changed(
+        STUDY, methods=["in-situ calibrated", "ex-situ calibrated"], repeats=1, settings={"machine": chip},
+        sweep={}, precision=0.1,
+    )  # fmt: skip
+    studied = run_study(measured, out=tmp_path / "out")
+    assert not any(outcome.problem for outcome in studied.outcomes)
+    (folder,) = (tmp_path / "out" / "calibrations").iterdir()
+    record = tmp_path / "out" / "runs" / "in-situ-calibrated" / "all" / "0" / "result.json"
+    layers = {x["layer"]: x for x in json.loads(record.read_text())["provenance"]["mapping"]}
+    assert layers["embed"]["found"] == "sites"
+    assert layers["trim"]["calibration"].startswith("King's graph candidate 0x")
+    assert layers["trim"]["fields"]["offset_rms"] == pytest.approx(40, rel=0.4)
+    other = amended(
+        measured.on_chip(measured.points[0], 1), overrides={"mapping.calibration": str(folder)}
+    )
+    with pytest.raises(CalibrationError, match="of another device"):
+        build(other)
+    stale = {"mapping.calibration": str(folder), "mapping.max_age_h": 1e-9}
+    with pytest.raises(CalibrationError, match="hours old"):
+        build(amended(measured.on_chip(measured.points[0], 0), overrides=stale))
+    off = {"mapping.calibration": str(folder), "mapping.layers": "none"}
+    with pytest.raises(ConfigError, match=r"mapping\.layers=auto"):
+        build(amended(measured.on_chip(measured.points[0], 0), overrides=off))
 
 
 def test_losses_are_of_pairs(study):
