@@ -5,7 +5,8 @@
     V(x) = Σ h x + Σ_(i<j) J x x,       a0 = Δ = K = 1,       spins are signs of x
 
 The pump a rises on a line; symplectic Euler follows the motion. The ballistic force is −c0 (h + J x). The discrete
-variant takes −c0 (h + J sign x), which no longer comes from H: it leaves local minima of H, and ends in one of E.
+variant takes −c0 (h + J sign x), which no longer comes from H: it leaves local minima of H, and ends in one of E. Its
+oscillators are up to 5 % slower than a0, each by another share: alike, two of a pair would flip in step for ever.
 Heating adds γ dt y to every momentum after its step.
 
 Goto, Tatsumura & Dixon 2019, Sci. Adv. 5, eaav2372 (adiabatic); Goto et al. 2021, Sci. Adv. 7, eabe7953 (ballistic,

@@ -20,6 +20,7 @@ class TestDiscrete(BackendConformance):
         return bifurcation()
 
 
+@pytest.mark.slow
 class TestHeated(BackendConformance):
     @pytest.fixture
     def backend(self):
@@ -32,6 +33,7 @@ class TestBallistic(BackendConformance):
         return bifurcation(variant="ballistic")
 
 
+@pytest.mark.slow
 class TestAdiabatic(BackendConformance):
     @pytest.fixture
     def backend(self):

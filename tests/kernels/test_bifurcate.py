@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from bifurcation_twin import energy, move, sign, start
+from bifurcation_twin import energy, move, pace, sign, start
 
-from isingeq.kernels.bifurcate import SPREAD
+from isingeq.kernels.bifurcate import DETUNING, SPREAD
 from isingeq.kernels.pool import Pool
 from isingeq.machines.bifurcation import Bifurcation
 from isingeq.machines.graph import Graph
@@ -55,7 +55,8 @@ def test_every_step_is_the_one_of_the_equations(variant, case, heat):
         rows, last = [], []
         for read in range(2):
             x, y = start(5, sample, read, n)
-            states = list(move(variant, J, h[sample], drive, x, y, heat=heat, substeps=3))
+            own = pace(5, sample, read, n)
+            states = list(move(variant, J, h[sample], drive, x, y, pace=own, heat=heat, substeps=3))
             energies = [energy(J, h[sample], x) for x, _ in states]
             best = np.minimum.accumulate(
                 [energy(J, h[sample], x), *energies] if variant == "discrete" else energies
@@ -134,3 +135,15 @@ def test_starts_are_uniform_and_independent():
     pairs = [(x, y), (x[1:], x[:-1]), (x[:2000], x[2000:4000]), (x[:2000], x[6000:8000])]
     for a, b in pairs:
         assert abs((a * b).mean()) < 5 * SPREAD**2 / 3 / np.sqrt(a.size)
+
+
+def test_paces_are_uniform_just_below_one_and_independent():
+    paces = np.array([pace(1, s, r, 2000) for s in range(2) for r in range(2)])
+    u = (1 - paces) / DETUNING
+    assert u.min() > -1e-5
+    assert u.max() < 1 + 1e-5
+    assert abs(u.mean() - 0.5) < 5 / np.sqrt(12 * u.size)
+    assert abs(((u - 0.5) ** 2).mean() - 1 / 12) < 5 / np.sqrt(180 * u.size)
+    x, y = start(1, 0, 0, 2000) / SPREAD
+    for a, b in [(u[0], u[1]), (u[0], u[2]), (u[0, 1:], u[0, :-1]), (u[0], x), (u[0], y)]:
+        assert abs(np.corrcoef(a, b)[0, 1]) < 5 / np.sqrt(a.size)

@@ -74,6 +74,19 @@ def test_free_spins_end_against_their_fields(variant, keep):
     np.testing.assert_array_equal(out.spins, -np.sign(h)[:, None].repeat(4, axis=1))
 
 
+@pytest.mark.parametrize("variant", ["adiabatic", "ballistic", "discrete"])
+@pytest.mark.parametrize("keep", ["best", "final"])
+@pytest.mark.parametrize("strength", [1.0, -0.37])
+def test_isolated_pairs_end_in_their_ground_state(variant, keep, strength):
+    """Alike to the last bit, two oscillators of the discrete variant would flip in step for ever, one pair in two."""
+    J = strength * np.kron(np.eye(16), np.eye(2)[::-1])
+    machine = Bifurcation(variant, keep=keep)
+    out = run(machine, J, np.zeros(32), machine.suggest(graph(J), np.zeros(32)), reads=32)
+    first, second = out.spins[0, :, ::2], out.spins[0, :, 1::2]
+    assert (first * second == -np.sign(strength)).mean() > 0.98
+    assert abs(first.mean()) < 4 / np.sqrt(first.size)
+
+
 def antiferromagnet(n):
     """All pairs repel: the uniform mode is the stiffest, λ = n − 1."""
     return 1.0 - np.eye(n)
