@@ -5,10 +5,11 @@
 
 Kuramoto's model with injection locking (Wang & Roychowdhury 2019; equation and gradients of its learning: Gower 2025,
 who writes −J and −h). As a solver of spins the pump is ramped up while the phases cool, and s = sign cos φ. Time is in
-units of 1 / J.
+units of 1 / J. Where couplings ask for shorter steps than the schedule has (a chip's are not what it was told, and a
+trainer's grow under a schedule that stays), the solver makes each in sub-steps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -30,6 +31,9 @@ DTYPES = {"float32": np.float32, "float64": np.float64}
 
 STRAY = 0.1
 """Radians by which a start strays from its spins: exactly at 0 and π no phase feels a force."""
+
+MOST = 16
+"""Sub-steps to a step of the schedule at most: beyond that it was not made for these couplings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +127,16 @@ class OscillatorSolver:
         return Drive(self.sweeps, self.dt, (0.0, self.injection), (gain, gain))
 
     def run(self, task: Task) -> Outcome:
-        """Run a task; see `SpinMachine.run`."""
-        drive = task.schedule
-        assert isinstance(drive, Drive)
-        stiffest = drive.feedback[1] * task.graph.rms * np.sqrt(task.graph.n) + 2 * max(drive.pump)
-        if drive.dt * stiffest > 2:
-            raise ConfigError(
-                f"dt {drive.dt:g} is beyond the stability bound {2 / stiffest:.3g} of these couplings and this pump: "
-                "lower dt, pump or feedback"
-            )
+        """Run a task; see `SpinMachine.run`.
+
+        Raises:
+            ConfigError: a time step beyond stability, even in sub-steps.
+        """
+        assert isinstance(task.schedule, Drive)
+        pieces = _sub_steps(task.graph, task.schedule)
+        drive = replace(
+            task.schedule, sweeps=pieces * task.schedule.sweeps, dt=task.schedule.dt / pieces
+        )
         dtype = DTYPES[task.precision]
         wiring = Wiring.of_graph(task.graph, dtype)
         gain, pump, noise = (
@@ -143,10 +148,26 @@ class OscillatorSolver:
         batch = _batch(task, dtype)
         trace = None
         if task.trace:
-            trace = _traced(task, wiring, flow, batch)
+            trace = _traced(task, wiring, flow, batch, pieces)
         else:
             wiring.move(flow, batch, task.pool)
-        return Outcome(_spins(task, batch.phases), {"kernel": wiring.kernel}, trace)
+        details = {"kernel": wiring.kernel, "sub_steps": pieces}
+        return Outcome(_spins(task, batch.phases), details, trace)
+
+
+def _sub_steps(graph: Graph, drive: Drive) -> int:
+    """Return how many pieces each step is made in, for couplings and pump alone: no sample depends on others.
+
+    A step is stable up to 2 / rate, the rate being that of the random couplings' fastest mode and the pump's.
+    """
+    rate = max(map(abs, drive.feedback)) * graph.rms * np.sqrt(graph.n) + 2 * max(drive.pump)
+    pieces = max(1, int(np.ceil(drive.dt * rate / 2)))
+    if pieces > MOST:
+        raise ConfigError(
+            f"dt {drive.dt:g} of an oscillator machine must be at most {2 * MOST / rate:.3g} for these couplings, pump "
+            f"and feedback: beyond it steps are unstable even in {MOST} pieces; lower dt, pump or feedback"
+        )
+    return pieces
 
 
 def _batch(task: Task, dtype: type) -> Batch:
@@ -176,13 +197,21 @@ def _spins(task: Task, phases: Floats) -> NDArray[np.int8]:
     return spins.reshape(len(task.h), task.reads, task.graph.n)
 
 
-def _traced(task: Task, wiring: Wiring, flow: Flow, batch: Batch) -> Trace:
-    """Run step by step and write down the energy of the rounded spins and how far phases agree and are binary."""
+def _traced(task: Task, wiring: Wiring, flow: Flow, batch: Batch, pieces: int) -> Trace:
+    """Run step by step and write down the energy of the rounded spins and how far phases agree and are binary.
+
+    Args:
+        task: that is run.
+        wiring: of its couplings.
+        flow: of all sub-steps.
+        batch: moved.
+        pieces: sub-steps to a step.
+    """
     graph, energies, order, binary = task.graph, [], [], []
     shape = (len(task.h), task.reads)
     matrix = sparse.csr_array((graph.values, graph.neighbours, graph.starts), (graph.n, graph.n))
-    for t in range(flow.gain.size):
-        step = slice(t, t + 1)
+    for t in range(0, flow.gain.size, pieces):
+        step = slice(t, t + pieces)
         now = flow._replace(
             gain=flow.gain[step], pump=flow.pump[step], sigma=flow.sigma[step], first=t
         )

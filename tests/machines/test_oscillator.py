@@ -179,12 +179,31 @@ def test_a_start_makes_a_difference():
     np.testing.assert_array_equal(answer.states, up)
 
 
-def test_a_step_beyond_stability_is_refused():
+def test_steps_too_long_for_the_couplings_are_made_in_pieces():
+    """Couplings nine times those that a schedule was suggested for, as a chip's and a trainer's may be."""
+    problem = frustrated()
+    backend = oscillator(sweeps=50, heat=0.0)
+    drive = backend.suggest_schedule(problem)
+    i, j, J = problem.couplings[0].edges()
+    strong = replace(problem, couplings=(Edges(problem.n, i, j, 9 * J),))
+    request = SettleRequest(strong, reads=20, seed=1, trace=True)
+    found = backend.settle(replace(request, schedule=drive))
+    pieces = found.provenance.details["sub_steps"]
+    assert pieces > 1
+    assert found.trace.energy.shape == (50, problem.batch)
+    fine = replace(drive, sweeps=50 * pieces, dt=drive.dt / pieces)
+    same = backend.settle(replace(request, schedule=fine))
+    assert same.provenance.details["sub_steps"] == 1
+    np.testing.assert_array_equal(found.states, same.states)
+    np.testing.assert_array_equal(found.trace.energy, same.trace.energy[pieces - 1 :: pieces])
+
+
+def test_a_step_beyond_stability_even_in_pieces_is_refused():
     problem = frustrated()
     backend = oscillator()
     drive = backend.suggest_schedule(problem)
-    with pytest.raises(ConfigError, match="stability bound"):
-        backend.settle(SettleRequest(problem, schedule=replace(drive, dt=1.5)))
+    with pytest.raises(ConfigError, match="unstable even in 16 pieces"):
+        backend.settle(SettleRequest(problem, schedule=replace(drive, dt=30.0)))
 
 
 def test_a_trace_shows_energy_order_and_how_binary_phases_are():
