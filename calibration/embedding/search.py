@@ -9,11 +9,12 @@ from isingeq.connectivity import Connectivity
 _WORK = 400
 """Pairs times searches at the least: a small graph is tried again and again, and the shortest chains are kept."""
 
-_PATIENCE = 5000
-"""Pairs times starts of one search, of which there are ten at the most: a failure takes minutes, not hours."""
+_PATIENCE = 100_000
+"""Squared pairs times starts of one search, of which there are one to ten: so a failure takes seconds."""
 
-_ROOM = 8
-"""Units of the chip for every unit and pair of the problem that are looked at first: less than all of a large chip."""
+_ROOMS = (8, 16)
+"""Units of the chip for every unit and pair of the problem that are looked at, first and then: a search takes longer
+the more it has to look at, and what is not found in the second is not found on a whole chip that is larger."""
 
 
 def search(pairs: Pairs, chip: Connectivity, seed: int) -> list[list[int]] | None:
@@ -26,12 +27,13 @@ def search(pairs: Pairs, chip: Connectivity, seed: int) -> list[list[int]] | Non
     """
     if not pairs.i.size:
         return [[] for _ in range(pairs.n)]
-    room = _ROOM * (pairs.n + pairs.i.size)
-    if room < np.count_nonzero(chip.degrees):
-        near = _search(pairs, _part(chip, room), seed)
-        if near is not None:
-            return near
-    return _search(pairs, chip, seed)
+    working = int(np.count_nonzero(chip.degrees))
+    for room in _ROOMS:
+        size = room * (pairs.n + pairs.i.size)
+        found = _search(pairs, _part(chip, size) if size < working else chip, seed)
+        if found is not None or size >= working:
+            return found
+    return None
 
 
 def _search(pairs: Pairs, chip: Connectivity, seed: int) -> list[list[int]] | None:
@@ -39,7 +41,7 @@ def _search(pairs: Pairs, chip: Connectivity, seed: int) -> list[list[int]] | No
 
     source = np.stack([pairs.i, pairs.j], axis=1).tolist()
     target = np.stack([chip.i, chip.j], axis=1).tolist()
-    tries = min(10, 1 + _PATIENCE // len(source))
+    tries = min(10, max(1, _PATIENCE // len(source) ** 2))
     best: list[list[int]] | None = None
     for attempt in range(1 + _WORK // len(source)):
         found = find_embedding(

@@ -48,15 +48,15 @@ def matchings(graph: Connectivity, edges: Ints) -> list[Ints]:
 
 def _round_robin(graph: Connectivity, units: Ints) -> list[Ints]:
     """Return all pairs of units as the rounds of a tournament: one stays, the others move on by one place."""
-    players = np.append(units, -1) if units.size % 2 else units.copy()
-    half = players.size // 2
-    rounds = []
-    for _ in range(players.size - 1):
-        a, b = players[:half], players[: half - 1 : -1]
-        both = (a >= 0) & (b >= 0)
-        rounds.append(graph.find(np.minimum(a, b)[both], np.maximum(a, b)[both]))
-        players[1:] = np.roll(players[1:], 1)
-    return rounds
+    players = np.append(units, -1) if units.size % 2 else units
+    half, turns = players.size // 2, players.size - 1
+    # In every round those that move on stand one place further.
+    seats = players[1 + (np.arange(turns) - np.arange(turns)[:, None]) % turns]
+    seats = np.insert(seats, 0, players[0], axis=1)
+    a, b = seats[:, :half], seats[:, : half - 1 : -1]
+    both = (a >= 0) & (b >= 0)
+    edges = graph.find(np.minimum(a, b)[both], np.maximum(a, b)[both])
+    return np.split(edges, np.cumsum(both.sum(axis=1))[:-1])
 
 
 def patterns(graph: Connectivity) -> NDArray[np.int8]:

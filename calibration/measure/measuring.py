@@ -24,6 +24,8 @@ PROCEDURES = ("fields", "couplings", "transfer", "drift")
 _WORST = 0.5
 """Standard error of gains beyond which a measurement has not converged."""
 _FEWEST_SWEEPS = 4
+_PACE = 1 << 22
+"""Reads times units by which successive reads are compared."""
 _FEWEST_READS = 256
 """Per element and level: one in seventeen is in the emptiest state of a pair at β J = 1."""
 
@@ -86,19 +88,22 @@ def measure(
         point = point.with_sweeps(max(_FEWEST_SWEEPS, 2 * int(settling.settled.value[0])))
     correlation, read_s = _pace(probe, point, faults)
     slow = (1 + correlation) / (1 - correlation)
-    if np.isinf(point.response):
-        return _thresholds(probe, point, faults, settling)
-    if not alive.size:
-        only = set(only) - {"couplings"}
+    hidden = _saturated(probe, point)
+    if point.response == point.field_response == np.inf:
+        return _faults_alone(probe, point, faults, settling, hidden)
+    only = set(only)
+    if np.isinf(point.field_response):
+        only -= {"fields", "transfer", "drift"}
+    if np.isinf(point.response) or not alive.size:
+        only -= {"couplings"}
     groups = len(matchings(graph, alive)) if "couplings" in only else 0
     plan, planned = _plan(
         probe, point, faults, only, groups, precision=precision, slow=slow, reads=reads
     )
     probe.planned = probe.reads + planned
     told(Estimated(probe.planned, planned * read_s))
-    return _all(
-        probe, point, faults, settling, plan, only, precision=precision, slow=slow, reads=reads
-    )
+    found = _all(probe, point, faults, settling, plan, precision=precision, slow=slow, reads=reads)
+    return replace(found, quantities=found.quantities | hidden)
 
 
 def _graph(backend: Backend, units: int | None) -> Connectivity:
@@ -126,10 +131,12 @@ def _pace(probe: Probe, point: Point, faults: Faults) -> tuple[float, float]:
     probe.procedure = "pace"
     J = np.zeros(probe.graph.num_edges)
     before = probe.elapsed_s
-    states = probe.settle(J, np.zeros((1, probe.graph.n)), reads=512, schedule=point.schedule)
-    read_s = (probe.elapsed_s - before) / 512
-    s = states[0][:, faults.works].astype(np.float64)
-    s -= s.mean(axis=0)
+    n = probe.graph.n
+    reads = int(np.clip(_PACE // n, 64, 512))
+    states = probe.settle(J, np.zeros((1, n)), reads=reads, schedule=point.schedule)
+    read_s = (probe.elapsed_s - before) / reads
+    s = states[0][:, faults.works].astype(np.float32)
+    s -= s.mean(axis=0, dtype=np.float64)
     power = (s**2).sum(axis=0)
     each = (s[1:] * s[:-1]).sum(axis=0)[power > 0] / power[power > 0] + 1 / len(s)
     error = 1 / np.sqrt(len(s) * max(1, each.size))
@@ -169,20 +176,26 @@ def _plan(
     return plan, int(fixed + flexible)
 
 
-def _thresholds(probe: Probe, point: Point, faults: Faults, settling: Settling) -> Measured:
-    """Return what is known of a machine without a temperature: its faults; nothing has a gain that could be seen."""
+def _saturated(probe: Probe, point: Point) -> dict[str, Quantity]:
+    """Return the gains and offsets that cannot be seen as all it holds is too strong, with the reason."""
     n, m = probe.graph.n, probe.graph.num_edges
-    why = "it answers like a threshold: there is no temperature at which a gain could be seen"
-    nothing = {
-        name: Quantity(np.full(k, np.nan), np.full(k, np.nan), np.zeros(k, np.bool_), unit, why)
-        for name, k, unit in (
-            ("field_gain", n, "relative"),
-            ("field_offset", n, "units of fields"),
-            ("coupling_gain", m, "relative"),
-            ("coupling_offset", m, "units of couplings"),
-        )
-    }
-    found = _known(faults, settling) | nothing
+    why = "saturated: the smallest {} is too strong for the chip's own temperature"
+    if point.response == point.field_response == np.inf:
+        why = "it answers like a threshold: there is no temperature at which a gain could be seen"
+    return {
+        f"{name}_{of}": Quantity(np.full(k, np.nan), np.full(k, np.nan), np.zeros(k, np.bool_), unit, why.format(name))
+        for name, k, response in (("field", n, point.field_response), ("coupling", m, point.response))
+        for of, unit in (("gain", "relative"), ("offset", f"units of {name}s"))
+        if np.isinf(response)
+    }  # fmt: skip
+
+
+def _faults_alone(
+    probe: Probe, point: Point, faults: Faults, settling: Settling, hidden: dict[str, Quantity]
+) -> Measured:
+    """Return what is known of a machine without a temperature."""
+    m = probe.graph.num_edges
+    found = _known(faults, settling) | hidden
     dead_edges = np.zeros(m, np.bool_)
     conditions = _conditions(probe, point)
     curves = _curves(settling)
@@ -218,7 +231,7 @@ def _conditions(probe: Probe, point: Point) -> dict[str, object]:
 
 
 def _all(
-    probe: Probe, point: Point, faults: Faults, settling: Settling, plan: Plan, only: Collection[str], *,
+    probe: Probe, point: Point, faults: Faults, settling: Settling, plan: Plan, *,
     precision: float, slow: float, reads: int | None,
 ) -> Measured:  # fmt: skip
     """Do what is wanted, and put it together."""

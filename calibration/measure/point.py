@@ -34,9 +34,9 @@ class Point:
         schedule: of all settles but those that look at saturation.
         coupling: lower and higher level of a pair; None where no pair is coupled.
         field: lower and higher level of a unit.
-        response: β J at the higher level, or β h without couplings, as found in a few reads; infinite for a machine
-            that answers like a threshold, however little is asked.
-        field_response: β h at the higher level.
+        response: β J at the higher level, or β h without couplings, as found in a few reads; infinite where most pairs
+            leave a state empty at the smallest coupling that the chip holds.
+        field_response: β h at the higher level; infinite where most units follow the smallest field.
     """
 
     schedule: Schedule | None
@@ -172,7 +172,9 @@ def _response(probe: Probe, point: Point) -> float:
     J = placed(probe.graph, edges, point.coupling, signs)
     states = probe.settle(J, np.zeros((1, n)), reads=_reads(n), schedule=point.schedule)
     one = Kept(np.ones(edges.size), np.zeros(edges.size))
-    value = coupling_of(count(states[0], probe.graph, edges), one, one).value
+    cells = count(states[0], probe.graph, edges)
+    value = coupling_of(cells, one, one).value
+    value[(cells == 0).any(axis=(0, 1))] = np.inf
     return float(np.median(value[signs > 0]))
 
 
@@ -184,8 +186,10 @@ def _field_response(probe: Probe, point: Point) -> float:
     h = np.where(signs > 0, point.field[1], point.field[0])
     states = probe.settle(J, h, reads=_reads(n), schedule=point.schedule)
     one = Kept(np.ones(n), np.zeros(n))
-    found = field_of(states.sum(axis=1, dtype=np.float64), states.shape[1], one).value
-    return float(np.median((found * signs).mean(axis=0)))
+    reads, total = states.shape[1], states.sum(axis=1, dtype=np.float64)
+    found = (field_of(total, reads, one).value * signs).mean(axis=0)
+    found[(total * signs == -reads).any(axis=0)] = np.inf
+    return float(np.median(found))
 
 
 def _reads(n: int) -> int:
@@ -194,12 +198,15 @@ def _reads(n: int) -> int:
 
 def _with_field(probe: Probe, point: Point) -> Point:
     """Return the point with fields at which units answer halfway, as far as their range and step allow."""
-    for _ in range(_TRIES if np.isfinite(point.response) else 0):
+    most = point.field[1]
+    for _ in range(_TRIES if np.isfinite(point.field_response) else 0):
         found = max(_field_response(probe, point), 1e-3)
         point = replace(point, field_response=found)
         size = point.field[1] * float(np.clip(_AIM / found, 1 / 8, 8))
         field = _fields(probe, size)
         if _LOW < found < _HIGH or field == point.field:
             break
+        if size < most / _FAR:
+            return replace(point, field=_fields(probe, most), field_response=np.inf)
         point = replace(point, field=field)
     return point

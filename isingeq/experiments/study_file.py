@@ -115,7 +115,13 @@ class Study:
         return dumps({**plain, "settings": _flat(plain["settings"]), "sweep": swept})
 
     def point(self, values: Mapping[str, Any]) -> Point:
-        """Return a point by its values, as `Point.values` has them; lists are tuples there."""
+        """Return a point by its values, as `Point.values` has them; lists are tuples there.
+
+        Raises:
+            KeyError: a key that is not swept.
+        """
+        if unknown := set(values) - {key for key, _ in self.keys}:
+            raise KeyError(*unknown)
         return Point(tuple((key, _hashable(values[key])) for key, _ in self.keys if key in values))
 
     def ideal_point(self, point: Point) -> Point:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration.embedding import Embedding, embed
+from calibration.embedding import search as search_module
 from calibration.embedding.find import structured
 from calibration.embedding.lines import lines_on
 from calibration.embedding.transposition import turned_round
@@ -25,6 +26,22 @@ LINED = [
     ("kings", 7, 9),
     ("kings", 6, 5),
 ]
+
+
+def test_a_search_looks_at_a_part_of_a_chip_that_is_large_enough(monkeypatch):
+    """And at twice as much where it fails; never at the whole of a chip that is larger still."""
+    seen = []
+
+    def look(pairs, part, seed):
+        seen.append(int(np.count_nonzero(part.degrees)))
+
+    monkeypatch.setattr(search_module, "_search", look)
+    pairs, large = complete(5), lattice(40, 40)
+    assert search_module.search(pairs, large, 0) is None
+    assert seen == [8 * 15, 16 * 15]
+    seen.clear()
+    assert search_module.search(pairs, lattice(13, 13), 0) is None
+    assert seen == [8 * 15, 13 * 13]
 
 
 def works(chip, seed, share):

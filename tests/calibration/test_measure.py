@@ -217,6 +217,17 @@ def test_a_machine_that_answers_like_a_threshold_has_faults_but_no_gains():
         assert "threshold" in measured.quantities[name].why
 
 
+def test_couplings_whose_smallest_step_is_too_strong_are_left_out_and_fields_are_not():
+    """Oscillators have a temperature of their own, and whole-number couplings no level at which a pair is halfway."""
+    measured = measure(open_backend("profile:umn-a2a-48?seed=1"), units=8, precision=0.3)
+    for name in ("coupling_gain", "coupling_offset"):
+        assert not measured.quantities[name].good.any()
+        assert "smallest coupling is too strong" in measured.quantities[name].why
+    assert "beta_coupling" not in measured.quantities
+    assert measured.quantities["field_gain"].good.all()
+    assert 1 < measured.quantities["beta_field"].value[0] < 10
+
+
 @pytest.mark.parametrize(
     ("spec", "says"), [("hopfield", "no spins"), ("exact", "with weights"), ("gibbs", "--units")]
 )

@@ -41,13 +41,24 @@ def check_log_cosine_nudge_pulls_as_claimed(backend: Backend) -> None:
 
 
 def check_quadratic_nudge_pulls_outputs_to_their_targets(backend: Backend) -> None:
-    """Positive strengths end nearer to the targets than the free phase, negative ones farther."""
+    """Positive strengths end nearer to the targets than the free phase, negative ones farther.
+
+    Of reads, their mean, as far as they are samples; of those that look for low energies the lowest, whose distance
+    falls with the strength, while how many end higher is chance.
+    """
     problem = claimed_problem(backend)
     term = _terms(backend, QuadraticNudge)[0]
     assert isinstance(term, QuadraticNudge)
-    free, nudged = (
-        settle_as_claimed(backend, problem, terms=terms).mean() for terms in ((), (term,))
-    )
+
+    lowest = backend.capabilities.claim is Claim.GROUND_STATE
+
+    def answer(*terms: Term) -> np.ndarray:
+        found = settle_as_claimed(backend, problem, terms=terms)
+        if not lowest:
+            return found.mean()
+        return found.states[np.arange(problem.batch), found.energies.argmin(axis=1)]
+
+    free, nudged = answer(), answer(term)
 
     def distance(states: np.ndarray) -> np.ndarray:
         return np.asarray(((states[:, slice(*term.units)] - term.targets) ** 2).sum(axis=1))
@@ -57,7 +68,8 @@ def check_quadratic_nudge_pulls_outputs_to_their_targets(backend: Backend) -> No
         (away <= 1e-4).all(),
         "a nudge of positive strength moved the outputs away from the target, or the reverse",
     )
-    expect((away < -1e-3).any(), "a nudge did not move the outputs at all")
+    # A weak nudge may leave a lowest state where it is; that it is the lowest with the spring is checked above.
+    expect(lowest or (away < -1e-3).any(), "a nudge did not move the outputs at all")
 
 
 def check_clamp_holds_its_units(backend: Backend) -> None:
