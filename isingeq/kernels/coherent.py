@@ -210,7 +210,7 @@ def _drive(vectors: int) -> Any:
     sum_fields, find_energies = fields(vectors), energies(vectors)
     move, measure = _step(vectors, measured=False), _step(vectors, measured=True)
 
-    @inner
+    @njit(inline="always")
     def drive(seen, new, tile, bonds, course, found):  # type: ignore[no-untyped-def]
         kind, sweeps = seen.dtype, course.gain.size
         f, lanes = np.empty(ROWS * width, kind), np.empty(3 * width, kind)

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from isingeq.kernels.circle import to_circle
+from isingeq.kernels.inner import inner
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.turn import from_panel, to_panel
 
@@ -94,7 +94,7 @@ class Panel(NamedTuple):
     pulls: Pulls
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def panel(batch, blocks):  # type: ignore[no-untyped-def]
     """Return the working memory for blocks · LANES samples."""
     n, width, kind = batch.phases.shape[1], blocks * LANES, batch.phases.dtype
@@ -110,7 +110,7 @@ def panel(batch, blocks):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def load(p, batch, row):  # type: ignore[no-untyped-def]
     """Fill a panel with the samples from `row` on; the last sample fills up what is left over."""
     b, n = batch.phases.shape
@@ -139,7 +139,7 @@ def load(p, batch, row):  # type: ignore[no-untyped-def]
     to_circle(p.phi, p.z, n, width // LANES)
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def keep(p, batch, row):  # type: ignore[no-untyped-def]
     """Write a panel back into the samples from `row` on."""
     b, n = batch.phases.shape

@@ -99,7 +99,7 @@ def _nudge(z, g, pulls, width):  # type: ignore[no-untyped-def]
             g[(2 * i + 1) * width + lane] -= q * y
 
 
-@njit(nogil=True, cache=True)
+@inner(cache=True)
 def advance(p, circuit, flow, t, found, row):  # type: ignore[no-untyped-def]
     """Nudge and turn all units of a panel by step `t`; after the last step, only look at the slopes where they are.
 
@@ -170,6 +170,26 @@ def relax_tiles(first, last, circuit, flow, batch, found):  # type: ignore[no-un
         keep(p, batch, row)
 
 
+@njit(nogil=True, cache=True)
+def _open(batch, blocks, row):  # type: ignore[no-untyped-def]
+    """Return a panel filled with the samples from `row` on."""
+    p = panel(batch, blocks)
+    load(p, batch, row)
+    return p
+
+
+@njit(nogil=True, cache=True)
+def _advance(p, circuit, flow, t, found, row):  # type: ignore[no-untyped-def]
+    """Do as `advance`, for Python."""
+    return advance(p, circuit, flow, t, found, row)
+
+
+@njit(nogil=True, cache=True)
+def _close(p, batch, row):  # type: ignore[no-untyped-def]
+    """Do as `keep`, for Python."""
+    keep(p, batch, row)
+
+
 def relax_wide(
     first: int,
     last: int,
@@ -193,14 +213,13 @@ def relax_wide(
     n, rows = batch.phases.shape[1], len(batch.phases)
     for row in range(first * WIDE, min(last * WIDE, rows), WIDE):
         width = min(WIDE // LANES, -(-(rows - row) // LANES))
-        p = panel(batch, width)
-        load(p, batch, row)
+        p = _open(batch, width, row)
         z, g = p.z.reshape(n, -1), p.g.reshape(n, -1)
         for t in range(flow.gain.size + 1):
             _products(blocks, z, g)
-            if advance(p, circuit, flow, t, found, row):
+            if _advance(p, circuit, flow, t, found, row):
                 break
-        keep(p, batch, row)
+        _close(p, batch, row)
 
 
 def _products(blocks: Sequence[Block], z: Floats, g: Floats) -> None:

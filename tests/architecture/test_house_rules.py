@@ -33,6 +33,16 @@ def trees():
     return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES]
 
 
+@functools.cache
+def classes():
+    return [
+        (path, node)
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+
+
 def test_there_is_something_to_look_at():
     assert len(SOURCES) > 50
     assert {path.relative_to(ROOT).parts[0] for path in SOURCES} == set(PACKAGES)
@@ -53,10 +63,7 @@ def test_modules_are_named_by_their_subject():
 def test_classes_are_named_by_what_they_are():
     endings = ("Manager", "Handler", "Base", "Impl", "Helper", "Utils")
     vague = [
-        f"{named(path)}: {node.name}"
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and node.name.endswith(endings)
+        f"{named(path)}: {node.name}" for path, node in classes() if node.name.endswith(endings)
     ]
     assert vague == []
 
@@ -86,18 +93,11 @@ def test_everything_public_says_what_it_does():
 
 def test_nothing_inherits_an_implementation():
     """Errors make a tree; all else is protocols, functions and plain data."""
-    own = {
-        node.name
-        for _, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    }
+    own = {node.name for _, node in classes()}
     own -= {name for name in (*vars(errors), *vars(faults)) if name.endswith("Error")}
     heirs = [
         f"{named(path)}: {node.name}({ast.unparse(base)})"
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
+        for path, node in classes()
         for base in node.bases
         if ast.unparse(base).split(".")[-1].split("[")[0] in own
     ]

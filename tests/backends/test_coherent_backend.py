@@ -24,12 +24,14 @@ class TestSpins(BackendConformance):
         return coherent()
 
 
+@pytest.mark.slow
 class TestFinalSpins(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
         return coherent(keep="final", threads=2)
 
 
+@pytest.mark.slow
 class TestMeasured(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
@@ -118,8 +120,17 @@ def network(hidden, pump):
 
 class TestTraining:
     # 1.2 is above the threshold: an equilibrium is then the one that the flow finds.
-    @pytest.mark.parametrize("pump", [-0.5, 0.4, 1.2])
-    @pytest.mark.parametrize("hidden", [(6,), (6, 5)], ids=["one hidden", "two hidden"])
+    @pytest.mark.parametrize(
+        ("hidden", "pump"),
+        [
+            ((6,), -0.5),
+            ((6, 5), 1.2),
+            *(
+                pytest.param(*more, marks=pytest.mark.slow)
+                for more in (((6,), 0.4), ((6,), 1.2), ((6, 5), -0.5), ((6, 5), 0.4))
+            ),
+        ],
+    )
     def test_centred_is_the_gradient_of_the_cost_at_equilibrium(
         self, amplitudes, pool, hidden, pump
     ):

@@ -26,6 +26,7 @@ class TestAnnealer(BackendConformance):
         return gibbs(threads=2)
 
 
+@pytest.mark.slow
 class TestMetropolis(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:

@@ -29,6 +29,7 @@ class TestSampler(BackendConformance):
         return metropolis(beta=0.9, sweeps=60)
 
 
+@pytest.mark.slow
 class TestPooled(BackendConformance):
     @pytest.fixture
     def backend(self):

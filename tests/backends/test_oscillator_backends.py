@@ -31,6 +31,7 @@ class TestXY(BackendConformance):
         return xy(threads=2)
 
 
+@pytest.mark.slow
 class TestBlurredPhases(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:

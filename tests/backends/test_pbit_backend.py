@@ -14,12 +14,14 @@ class TestSequentialSampler(BackendConformance):
         return p_bit(beta=0.7, order="sequential")
 
 
+@pytest.mark.slow
 class TestFiniteAnnealer(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
         return p_bit(tanh_bits=10, random_bits=8)
 
 
+@pytest.mark.slow
 class TestCoarse(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:

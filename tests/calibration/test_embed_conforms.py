@@ -30,6 +30,7 @@ class TestEmbed(BackendConformance):
         return Embed(Local(exact(), RING))
 
 
+@pytest.mark.slow
 class TestEmbedOverAnImperfectChip(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
@@ -37,6 +38,7 @@ class TestEmbedOverAnImperfectChip(BackendConformance):
         return Embed(masked(chip))
 
 
+@pytest.mark.slow
 class TestEmbedOverAnAnnealer(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:

@@ -28,6 +28,7 @@ class TestGauge(BackendConformance):
         return Gauge(exact(), 3)
 
 
+@pytest.mark.slow
 class TestGaugeOfDraws(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
@@ -40,12 +41,14 @@ class TestGaugeOfASampler(BackendConformance):
         return Gauge(gibbs(beta=1.0), 4)
 
 
+@pytest.mark.slow
 class TestGaugeOfAnAnnealer(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
         return Gauge(Board(metropolis(sweeps=60)), 2)
 
 
+@pytest.mark.slow
 class TestOneGauge(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:

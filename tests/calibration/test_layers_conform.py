@@ -42,6 +42,7 @@ class TestQuantise(BackendConformance):
         return Quantise(Board(exact()))
 
 
+@pytest.mark.slow
 class TestBoth(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:

@@ -40,6 +40,7 @@ class TestTrim(BackendConformance):
         return of(Imperfect(wrong()))
 
 
+@pytest.mark.slow
 class TestTrimOfListedPairs(BackendConformance):
     @pytest.fixture
     def backend(self):

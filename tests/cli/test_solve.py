@@ -162,7 +162,9 @@ def test_a_budget_that_ends_early_says_so(isingeq, tmp_path):
     assert "the budget ended: this is the best so far" in ended.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_solve_gives_the_best_so_far(ring, tmp_path, number):
     command = [
         sys.executable,

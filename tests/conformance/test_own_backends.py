@@ -19,6 +19,9 @@ OWN = {
     "conjugate?damping=0.5&ramp=1&momentum=0.1": Claim.FIXED_POINT,
 }
 
+VARIANTS = {spec for spec in OWN if "?" in spec}
+"""More of what is there already under the name alone."""
+
 CENTRAL = {
     Claim.FIXED_POINT: "fixed_points_are_stationary",
     Claim.BOLTZMANN: "moments_are_those_of_boltzmann",
@@ -26,7 +29,10 @@ CENTRAL = {
 }
 
 
-@pytest.mark.parametrize("spec", OWN)
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(s, marks=[pytest.mark.slow] if s in VARIANTS else []) for s in OWN],
+)
 def test_own_backend_conforms(spec):
     backend = open_backend(spec)
     assert backend.capabilities.claim is OWN[spec]

@@ -23,6 +23,7 @@ class TestPlainRelaxation(BackendConformance):
         return PlainRelaxation()
 
 
+@pytest.mark.slow
 class TestPlainRelaxationOfPhases(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
@@ -72,7 +73,10 @@ MODEST = {
 }
 
 
-@pytest.mark.parametrize("which", MODEST)
+@pytest.mark.parametrize(
+    "which",
+    [pytest.param(w, marks=[pytest.mark.slow] if w == "relaxation" else []) for w in MODEST],
+)
 def test_a_backend_that_takes_little_passes_too(which):
     """The suite keeps to units, ranges and steps, and skips what is not claimed."""
     results = run_conformance(MODEST[which])

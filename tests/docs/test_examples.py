@@ -33,6 +33,7 @@ def test_it_ends_with_a_good_test_accuracy(name, capsys):
     assert float(re.fullmatch(r"test accuracy (0\.\d{3}|1\.000)", last)[1]) >= REACHED[name]
 
 
+@pytest.mark.slow
 def test_backends_of_one_claim_agree(capsys):
     """The cosine of 50 reads to the exact gradient is 0.85; a wrong sign or scrambled units leave none."""
     lines = printed("compare_backends.py", capsys)

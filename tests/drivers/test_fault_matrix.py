@@ -53,13 +53,13 @@ def quiet_day():
 
 
 QUICK = (
-    "lost reply to RUN", "reset during a run", "brown-out", "unplugged and replugged during a run",
+    "lost reply to RUN", "brown-out",
 )  # fmt: skip
 ROWS = [
     pytest.param(
         target,
         fault,
-        marks=[pytest.mark.slow] if target == "lm3s" and fault not in QUICK else [],
+        marks=[pytest.mark.slow] if target != "model" and fault not in QUICK else [],
         id=f"{fault}-{target}",
     )
     for fault in SURVIVED
@@ -107,7 +107,13 @@ HOPELESS = [
 ]
 
 
-@pytest.mark.parametrize("timed", [True, False], ids=["its own times", "in no time"])
+@pytest.mark.parametrize(
+    "timed",
+    [
+        pytest.param(True, marks=pytest.mark.slow, id="its own times"),
+        pytest.param(False, id="in no time"),
+    ],
+)
 @pytest.mark.parametrize(("kind", "opcode", "error"), HOPELESS)
 def test_what_is_hopeless_ends_on_a_clock_that_nothing_moves(kind, opcode, error, timed, tmp_path):
     profile = resources.files("drivers").joinpath("profiles/ref-arm192.toml").read_text()

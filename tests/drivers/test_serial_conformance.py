@@ -13,6 +13,7 @@ class TestSampler(BackendConformance):
         return open_backend("model://ref-arm192?beta=0.7&sweeps=40")
 
 
+@pytest.mark.slow
 class TestAnnealer(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:

@@ -83,7 +83,7 @@ def test_without_a_folder_given_each_run_makes_its_own(blobs, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("kind", ["blobs", "blobs_on_spins"])
-@pytest.mark.parametrize("batches", [2, 11, 1])
+@pytest.mark.parametrize("batches", [2, 11, pytest.param(1, marks=pytest.mark.slow)])
 def test_resumed_equals_uninterrupted(kind, batches, tmp_path, request):
     experiment = request.getfixturevalue(kind)
     whole = train(experiment, out=tmp_path / "whole", plots=False)

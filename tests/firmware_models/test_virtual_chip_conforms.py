@@ -23,6 +23,7 @@ class TestIdealAndExact(BackendConformance):
         return chip(ALL, physics="exact", **RANGES)
 
 
+@pytest.mark.slow
 class TestImperfect(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:

@@ -148,7 +148,9 @@ def test_a_paced_line_keeps_its_rate(parrot):
             port.write(BLOCK)
             assert hear(port, len(BLOCK)) == BLOCK
             times.append(time.monotonic() - began)
-        assert least <= min(times) < 2 * least  # a line that paced both ways one after the other would take that
+        assert (
+            least <= min(times) < 2 * least
+        )  # a line that paced both ways one after the other would take that
 
 
 @pytest.mark.parametrize(("host", "device"), [(115200, 9600), (9600, 115200), (74880, 115200)])

@@ -63,6 +63,7 @@ def test_a_model_is_served_until_a_signal(end, tmp_path):
     assert not Path(link).is_symlink()
 
 
+@pytest.mark.slow
 def test_an_emulator_is_served_over_tcp():
     need("lm3s")
     with served("lm3s", "--tcp", "0", "--uid", "5") as (process, said):

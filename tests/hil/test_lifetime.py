@@ -50,7 +50,7 @@ def alive(pid):
     "end",
     [
         "killed",
-        "interrupted",
+        pytest.param("interrupted", marks=pytest.mark.slow),
         pytest.param("failed", marks=pytest.mark.slow),
         pytest.param("unguarded", marks=pytest.mark.slow),
     ],

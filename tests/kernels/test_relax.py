@@ -221,6 +221,14 @@ def test_a_two_cycle_is_found_where_it_is(steps):
     np.testing.assert_array_equal(found.steps, [steps, 0, steps])
 
 
+def test_a_sample_that_is_lost_hides_no_two_cycle_of_its_neighbours():
+    case, net = flip_flop("synchronous")
+    case.fields[1] = np.nan
+    found, _ = run(case, net, motion(20, tolerance=1e-3, synchronous=1))
+    np.testing.assert_array_equal(found.two_cycle, [True, False, True])
+    np.testing.assert_allclose(found.residual, [1, np.nan, 1])
+
+
 def test_no_two_cycle_is_found_in_asynchronous_order():
     case, net = flip_flop("asynchronous")
     found, _ = run(case, net, motion(20, tolerance=1e-3))

@@ -218,6 +218,7 @@ class TestSymmetries:
         assert not np.array_equal(whole.spins, run(machine, graph, h, pool, reads=70, seed=3).spins)
         assert whole.details["representation"] == ("dense" if density > 0.5 else "sparse")
 
+    @pytest.mark.slow
     def test_double_precision_agrees_while_chaos_is_young(self, pool):
         graph = graph_of("groups")
         h, machine = fields_of(graph), Coherent(sweeps=30, keep="final")
