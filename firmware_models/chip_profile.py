@@ -274,8 +274,8 @@ def load_chip(name: str) -> ChipProfile:
         text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
     else:
         near = difflib.get_close_matches(name, chip_names(), n=1)
-        hint = f"did you mean {near[0]!r}" if near else f"there are {', '.join(chip_names())}"
-        raise ConfigError(f"profile {name!r} is not known; {hint}, or a file that ends in .toml?")
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(chip_names())}"
+        raise ConfigError(f"profile {name!r} is not known; {hint}; a file's name ends in .toml")
     try:
         return chip_from(tomllib.loads(text), Path(name).name.removesuffix(".toml"))
     except tomllib.TOMLDecodeError as error:
