@@ -275,7 +275,7 @@ def load_chip(name: str) -> ChipProfile:
     else:
         near = difflib.get_close_matches(name, chip_names(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(chip_names())}"
-        raise ConfigError(f"profile {name!r} is not known; {hint}; a file's name ends in .toml")
+        raise ConfigError(f"profile {name!r} is not known; {hint} (a file's name ends in .toml)")
     try:
         return chip_from(tomllib.loads(text), Path(name).name.removesuffix(".toml"))
     except tomllib.TOMLDecodeError as error:
