@@ -343,7 +343,9 @@ def test_a_board_that_does_not_start_leaves_nothing():
     before, threads = num_open(), threading.active_count()
     with pytest.raises(DeviceError, match="no such board"):
         serve(start)
-    assert (num_open(), threading.active_count()) == (before, threads)
+    # What tests before left to the garbage collector may go meanwhile.
+    assert num_open() <= before
+    assert threading.active_count() == threads
 
 
 def test_nothing_is_left_of_forty_bridges():
@@ -355,7 +357,9 @@ def test_nothing_is_left_of_forty_bridges():
             assert hear(port, 2) == b"x\0"
             port.close()
         bridge.close()  # twice is fine
-    assert (num_open(), threading.active_count()) == (before, threads)
+    # What tests before left to the garbage collector may go meanwhile.
+    assert num_open() <= before
+    assert threading.active_count() == threads
     with pytest.raises(DeviceError, match="closed"):
         bridge.reset()
 
