@@ -185,7 +185,6 @@ CAUGHT = {
         "a_cold_start_stays_in_its_well",
         "linear_nudge_acts_as_a_field",
         "quadratic_nudge_acts_as_a_spring",
-        "quadratic_nudge_pulls_outputs_to_their_targets",
         "clamp_holds_its_units",
         "a_part_of_a_layer_is_held_or_refused",
         "terms_add_up",
