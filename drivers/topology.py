@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isingeq.connectivity import Connectivity
 from isingeq.errors import ConfigError
+from isingeq.lattices import lattice
 
 KINDS = ("all", "kings", "square", "edges")
 
@@ -86,14 +87,6 @@ class Topology:
         if self.edges is not None:
             listed = np.array(self.edges, dtype=np.int64).reshape(-1, 2)
             return listed[listed[:, 1] < num_spins]
-        columns = self.columns or 0
-        row, column = np.divmod(np.arange(num_spins), columns)
-        steps = [(0, 1), (1, 0)] if self.kind == "square" else [(0, 1), (1, -1), (1, 0), (1, 1)]
-        found = []
-        for down, right in steps:
-            inside = (column + right >= 0) & (column + right < columns)
-            i = (row * columns + column)[inside]
-            found.append(np.stack([i, i + down * columns + right], axis=1))
-        edges = np.concatenate(found)
-        edges = edges[edges[:, 1] < num_spins]
-        return edges[np.lexsort((edges[:, 1], edges[:, 0]))]
+        graph = lattice(self.kind, self.rows or 0, self.columns or 0)
+        edges = np.stack([graph.i, graph.j], axis=1).astype(np.int64)
+        return edges[edges[:, 1] < num_spins]
