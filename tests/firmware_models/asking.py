@@ -56,6 +56,7 @@ class Host:
         self.strong = strong
         self.sequence = 0
         self.events = []
+        self.receiver = Receiver()  # one for all: a frame may be cut where a reply was found
 
     def frame(self, opcode, message):
         self.sequence = (self.sequence + 1) % 65536
@@ -64,7 +65,7 @@ class Host:
 
     def reply(self, frame):
         """Return the frame that answers one."""
-        receiver = Receiver()
+        receiver = self.receiver
         found = None
         for data in self.line.exchange(encode_frame(frame)):
             for heard in receiver.feed(data):

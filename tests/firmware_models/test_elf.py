@@ -152,12 +152,12 @@ def board_cases(name, seed):
     """Random programmes, hard ones, and the largest the board takes."""
     hard = [case for case in corners() if case.programme.num_units in (12, 13)][::4]
     n = {"lm3s": 192, "avr": 64}[name]
-    return [*first_reads(random_cases(24, seed=seed) + hard), hardest(n), hardest(n, sign=-1)]
+    return [*first_reads(random_cases(64, seed=seed) + hard), hardest(n), hardest(n, sign=-1)]
 
 
 def test_random_programmes_bit_for_bit(name, emulator):
     cases = board_cases(name, seed=21)
-    assert len(cases) > 20
+    assert len(cases) > 50
     host = greeted(emulator)
     found = [host.of_case(case, number) for number, case in enumerate(cases, 1)]
     assert found == [oracle(case) for case in cases]
@@ -177,9 +177,8 @@ class Pair:
         if expected is None:
             self.host.line.emulator.send(data)
             return None, None
-        receiver = Receiver()
         for heard in self.host.line.exchange(data):
-            found = self._reply(heard, self.host.events, receiver)
+            found = self._reply(heard, self.host.events, self.host.receiver)
             if found is not None:
                 return expected, found
         return expected, None
