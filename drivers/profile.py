@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from drivers.descriptor import Descriptor, descriptor_from
@@ -22,19 +23,22 @@ def load_profile(name: str) -> Descriptor:
     Raises:
         ConfigError: no such profile, no TOML, or a table that makes no sense.
     """
-    if name.endswith(".toml"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"profile {name} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"profile {name} is no TOML: {error}") from None
-    elif name in profile_names():
-        text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
-    else:
+    if not name.endswith(".toml") and name not in profile_names():
         known = ", ".join(profile_names())
         raise ConfigError(f"profile {name!r} is not known; there are {known}, or give a .toml file")
+    return descriptor_from(tables_of(name, SHIPPED), name)
+
+
+def tables_of(name: str, shipped: Traversable) -> dict[str, object]:
+    """Return what a profile holds: of a path that ends in .toml, or of a name among those that ship.
+
+    Raises:
+        ConfigError: it cannot be read, or is no TOML.
+    """
+    file = Path(name) if name.endswith(".toml") else shipped / f"{name}.toml"
     try:
-        return descriptor_from(tomllib.loads(text), name)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"profile {name} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"profile {name} is no TOML: {error}") from None

@@ -6,14 +6,13 @@ not known is left out. What a simulation cannot do without is assumed, and says 
 
 import difflib
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from drivers.descriptor import Descriptor
-from drivers.profile import load_profile, profile_names
+from drivers.profile import load_profile, profile_names, tables_of
 from drivers.record import record_from
 from firmware_models.analog import Imperfections
 from firmware_models.wires import Topology
@@ -261,25 +260,13 @@ def load_chip(name: str) -> ChipProfile:
     Raises:
         ConfigError: no such profile, no TOML, or a field that is missing, unknown or contradicts another.
     """
-    if name.endswith(".toml"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"profile {name} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"profile {name} is no TOML: {error}") from None
-    elif name in profile_names():
+    if name in profile_names():
         return _of_board(name, load_profile(name))
-    elif name in chip_names():
-        text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
-    else:
+    if not name.endswith(".toml") and name not in chip_names():
         near = difflib.get_close_matches(name, chip_names(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(chip_names())}"
         raise ConfigError(f"profile {name!r} is not known; {hint} (a file's name ends in .toml)")
-    try:
-        return chip_from(tomllib.loads(text), Path(name).name.removesuffix(".toml"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"profile {name} is no TOML: {error}") from None
+    return chip_from(tables_of(name, SHIPPED), Path(name).name.removesuffix(".toml"))
 
 
 def chip_from(data: Mapping[str, object], name: str) -> ChipProfile:
