@@ -13,7 +13,7 @@ from itertools import accumulate, groupby, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from isingeq.couplings import Cosine, Coupling, Dense, Edges, Injection
+from isingeq.couplings import Convolution, Cosine, Coupling, Dense, Edges, Injection
 from isingeq.couplings.kind import is_finite
 from isingeq.errors import ProblemError
 from isingeq.units import Layer
@@ -210,7 +210,7 @@ def _check_ends(coupling: Coupling, n: int) -> None:
         raise ProblemError(
             f"{coupling.kind} couplings are made for {made_for} units, the layers of the problem have {n}"
         )
-    if isinstance(inner, Dense):
+    if isinstance(inner, Dense | Convolution):
         for first, last in (inner.a, inner.b):
             if not 0 <= first <= last <= n:
                 raise ProblemError(

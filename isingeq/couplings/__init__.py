@@ -1,14 +1,17 @@
 """Couplings between units, one file per kind.
 
 A kind gives, over the states of *all* units of a problem:
-`field` Σ_j J_ij s_j, `energy` Σ J_ij s_i s_j, `moments` (the energy's derivative with respect to each
-coupling, the local quantity of equilibrium propagation) and `edges`, the same couplings as a list.
+`field` Σ_j J_ij s_j, `change` (its derivative along a direction), `energy` Σ J_ij s_i s_j, `moments` (the energy's
+derivative with respect to each coupling, the local quantity of equilibrium propagation) and `edges`, the same
+couplings as a list.
 """
 
+from isingeq.couplings.convolution import Convolution
 from isingeq.couplings.cosine import Cosine
 from isingeq.couplings.dense import Dense
 from isingeq.couplings.edges import Edges
 from isingeq.couplings.injection import Injection
 from isingeq.couplings.kind import Coupling
+from isingeq.couplings.window import Window
 
-__all__ = ["Cosine", "Coupling", "Dense", "Edges", "Injection"]
+__all__ = ["Convolution", "Cosine", "Coupling", "Dense", "Edges", "Injection", "Window"]

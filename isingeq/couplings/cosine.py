@@ -46,6 +46,12 @@ class Cosine:
         c, s = np.cos(states), np.sin(states)
         return c * self.of.field(s) - s * self.of.field(c)
 
+    def change(self, states: Floats, direction: Floats) -> Floats:
+        """Return Σ_j J_ij cos(φ_i − φ_j) (v_j − v_i) for states and direction v (..., n), same shape."""
+        c, s = np.cos(states), np.sin(states)
+        pulled = c * self.of.field(c * direction) + s * self.of.field(s * direction)
+        return pulled - direction * (c * self.of.field(c) + s * self.of.field(s))
+
     def energy(self, states: Floats) -> Floats:
         """Return Σ J_ij cos(φ_i − φ_j) for states (..., n), shape (...)."""
         return self.of.energy(np.cos(states)) + self.of.energy(np.sin(states))

@@ -53,6 +53,10 @@ class Dense:
         out[..., slice(*self.b)] = states[..., slice(*self.a)] @ self.J
         return out
 
+    def change(self, states: Floats, direction: Floats) -> Floats:
+        """Return the derivative of `field` along a direction (..., n), the same at all states."""
+        return self.field(direction)
+
     def energy(self, states: Floats) -> Floats:
         """Return Σ J_pq a_p b_q for states (..., n), shape (...)."""
         a, b = states[..., slice(*self.a)], states[..., slice(*self.b)]

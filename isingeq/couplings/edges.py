@@ -84,6 +84,10 @@ class Edges:
         product += self._upper.T @ columns
         return np.asarray(product.T, dtype=states.dtype).reshape(states.shape)
 
+    def change(self, states: Floats, direction: Floats) -> Floats:
+        """Return the derivative of `field` along a direction (..., n), the same at all states."""
+        return self.field(direction)
+
     def energy(self, states: Floats) -> Floats:
         """Return Σ_e J_e s_i s_j for states (..., n), shape (...)."""
         product = (self._upper @ states.reshape(-1, self.n).T).T

@@ -38,6 +38,10 @@ class Injection:
         """Return ∂E/∂φ = −2 K sin 2φ for states (..., n), same shape."""
         return -2 * self.K.astype(states.dtype, copy=False) * np.sin(2 * states)
 
+    def change(self, states: Floats, direction: Floats) -> Floats:
+        """Return −4 K cos 2φ v for states φ and direction v (..., n), same shape."""
+        return -4 * self.K.astype(states.dtype, copy=False) * np.cos(2 * states) * direction
+
     def energy(self, states: Floats) -> Floats:
         """Return Σ K cos 2φ for states (..., n), shape (...)."""
         return np.cos(2 * states) @ self.K

@@ -53,6 +53,10 @@ class Coupling(Protocol):
         """Return ∂E/∂s for states (..., n), same shape: Σ_j J_ij s_j where pairwise."""
         ...
 
+    def change(self, states: Floats, direction: Floats) -> Floats:
+        """Return the derivative of `field` at states (..., n) along a direction (..., n), same shape."""
+        ...
+
     def energy(self, states: Floats) -> Floats:
         """Return E for states (..., n), shape (...)."""
         ...
