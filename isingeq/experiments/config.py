@@ -19,6 +19,9 @@ Option = bool | int | float | Text
 
 CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 _TUPLE = Field(strict=False)  # TOML has arrays, not tuples
+NotNegativeCount = Annotated[int, Field(ge=0)]
+OneOrMany = Count | Annotated[tuple[Count, ...], _TUPLE]
+Pooling = Literal["max", "average", "soft"]
 
 
 class Data(BaseModel):
@@ -47,7 +50,15 @@ class Network(BaseModel):
     """Layers between the inputs and the classes.
 
     Attributes:
-        hidden: units of each hidden layer; one of 128 if left out.
+        channels: of each layer of convolutions, the first over the images of the data set; none if left out.
+        kernel: rows and columns of their windows; one for all or one per layer, as are the four that follow.
+        stride: places that a window moves on.
+        padding: zeros around the images.
+        pool: rows and columns of the squares that are pooled; 1 for none.
+        pooling: what a square comes to: its largest, its mean, or the logarithm of its mean exponential.
+        sharpness: of soft pooling.
+        skips: pairs of convolutions, numbered from 1, that are coupled beside those that follow one another.
+        hidden: units of each dense hidden layer; without convolutions, one of 128 if left out.
         lattice: couples neighbouring units alone, outputs spread among the hidden ones; None for layers.
         sites: rows and columns of the lattice, with a unit at each.
         lateral: on a lattice, couple hidden units among themselves too, and not to outputs alone.
@@ -64,6 +75,14 @@ class Network(BaseModel):
 
     model_config = CLOSED
 
+    channels: Annotated[tuple[Count, ...], _TUPLE] = ()
+    kernel: OneOrMany = 3
+    stride: OneOrMany = 1
+    padding: NotNegativeCount | Annotated[tuple[NotNegativeCount, ...], _TUPLE] = 0
+    pool: OneOrMany = 1
+    pooling: Pooling | Annotated[tuple[Pooling, ...], _TUPLE] = "max"
+    sharpness: Positive = 4.0
+    skips: Annotated[tuple[Annotated[tuple[Count, Count], _TUPLE], ...], _TUPLE] = ()
     hidden: Annotated[tuple[Count, ...] | None, _TUPLE] = None
     lattice: Literal["kings", "square"] | None = None
     sites: Annotated[tuple[Count, Count] | None, _TUPLE] = None
@@ -79,8 +98,10 @@ class Network(BaseModel):
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Units of each hidden layer, where there are layers."""
-        return (128,) if self.hidden is None else self.hidden
+        """Units of each dense hidden layer, where there are layers."""
+        if self.hidden is None:
+            return () if self.channels else (128,)
+        return self.hidden
 
 
 class Machine(BaseModel):

@@ -1,11 +1,15 @@
 """From the network table of an experiment to a `Network`."""
 
+from typing import Any
+
 import numpy as np
 
-from isingeq.errors import ConfigError
+from isingeq.couplings import Window
+from isingeq.errors import ConfigError, ProblemError
 from isingeq.experiments import config
 from isingeq.learning.coding import PLAIN, Axial, Coding, Planar
 from isingeq.learning.cost import Cost, CrossEntropy, SquaredError
+from isingeq.learning.images import stack_windows
 from isingeq.learning.network import Network
 from isingeq.learning.phase_cost import CosineError, LogCosine
 from isingeq.learning.wiring import on_lattice
@@ -40,20 +44,63 @@ def build_network(table: config.Network, data: Dataset) -> Network:
         raise ConfigError("network.lattice and network.sites belong together: give both or none")
     if table.lattice is not None and table.sites is not None:
         return _on_lattice(table, table.lattice, table.sites, data)
-    hidden = [Layer(f"hidden{k}", size, inner) for k, size in enumerate(table.layers, 1)]
+    windows = _windows(table, data)
+    hidden = [
+        Layer(f"conv{k}", int(np.prod(window.target)), inner) for k, window in enumerate(windows, 1)
+    ]
+    hidden += [Layer(f"hidden{k}", size, inner) for k, size in enumerate(table.layers, 1)]
+    shape: dict[str, Any] = {
+        "windows": windows,
+        "skips": tuple((a - 1, b - 1) for a, b in table.skips),
+    }
     if table.cost == "cross_entropy":
         if table.replicas != 1:
             raise ConfigError(
                 "network.cost = 'cross_entropy' reads the last hidden layer: it needs "
                 f"replicas = 1, got {table.replicas}"
             )
-        return Network(inputs, tuple(hidden), CrossEntropy(data.num_classes), table.field_limit)
+        return Network(
+            inputs, tuple(hidden), CrossEntropy(data.num_classes), table.field_limit, **shape
+        )
     unit = _unit(table.output, table.pump)
     output = Layer("output", data.num_classes * table.replicas, unit)
     cost, coding = _readout(table, data.num_classes, unit)
     return Network(
-        inputs, (*hidden, output), cost, table.field_limit, coding=coding, injection=table.injection
-    )
+        inputs, (*hidden, output), cost, table.field_limit,
+        coding=coding, injection=table.injection, **shape,
+    )  # fmt: skip
+
+
+def _windows(table: config.Network, data: Dataset) -> tuple[Window, ...]:
+    """Return the windows of the convolutions over the images of a data set.
+
+    Raises:
+        ConfigError: no images, or windows that do not fit.
+    """
+    last = len(table.channels)
+    for a, b in table.skips:
+        if not 1 <= a < b - 1 < last:
+            raise ConfigError(
+                f"network.skips: [{a}, {b}] must lead over at least one layer of network.channels, "
+                f"numbered from 1 to {last}"
+            )
+    if not table.channels:
+        return ()
+    if len(data.shape) not in (2, 3):
+        raise ConfigError(
+            f"network.channels needs images: an example of {data.name} has the shape {data.shape}"
+        )
+    rows, columns, *colours = data.shape
+    given = {
+        name: values if isinstance(values := getattr(table, name), tuple) else (values,)
+        for name in ("kernel", "stride", "padding", "pool", "pooling")
+    }
+    try:
+        return stack_windows(
+            (rows, columns, *(colours or (1,))), table.channels, sharpness=table.sharpness, **given
+        )
+    except ProblemError as error:
+        raise ConfigError(f"network.channels: {error}") from error
 
 
 def _on_lattice(table: config.Network, kind: str, sites: tuple[int, int], data: Dataset) -> Network:

@@ -126,6 +126,10 @@ class Inputs:
         self.x = x
         self._entries = _by_rows(x, int(WORTH * x.size)) if x.flags.c_contiguous else None
 
+    def rows(self, part: NDArray[np.integer]) -> "Inputs":
+        """Return some of the samples."""
+        return Inputs(self.x[part])
+
     def times(self, dense: Floats, pool: Pool) -> Floats:
         """Return x @ dense, dense (k, p), shape (b, p)."""
         if self._entries is None or self.x.dtype != dense.dtype:

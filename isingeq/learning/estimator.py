@@ -172,7 +172,9 @@ def estimate(
             at_rest, rest_signs = _weighted(estimator, free, -coefficients / len(x), len(x))
             states = np.concatenate([states, at_rest[:, part]])
             signs = np.concatenate([signs, rest_signs[:, part]])
-        inputs = encoded.inputs if part.size == len(x) else network.inputs_of(x[part])
+        inputs = encoded.inputs
+        if part.size < len(x):
+            inputs = tuple(component.rows(part) for component in inputs)
         network.contrast(couplings, inputs, states, signs, out, pool)
     network.cost.explicit(parameters, outputs, labels, out)
     return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped)

@@ -2,7 +2,9 @@
 
     E(s; x) = −Σ_links a·W b − Σ_layers b·s − s_first·(x W_in) + Σ u(s)          neural sign: positive weights agree
 
-Links join successive layers, all units with all; where there is a wiring, one link joins the pairs that it lists.
+Links join successive layers, all units with all, or by windows that slide over images and pool: −⟨P(W ∗ a), b⟩ then
+stands for −a·W b. Skips join layers of images that do not follow one another. Where there is a wiring, one link joins
+the pairs that it lists.
 
 For phases every product of two states is the cosine of their difference, and a trainable injection adds −Σ K cos 2φ.
 `to_ising` is the one place where the neural sign turns into the problem's.
@@ -16,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.backend import Floats
-from isingeq.couplings import Cosine, Coupling, Dense, Edges, Injection
+from isingeq.couplings import Cosine, Coupling, Injection, Window
 from isingeq.errors import ProblemError
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.sparse import Inputs
 from isingeq.learning.coding import PLAIN, Coding
 from isingeq.learning.cost import Cost
+from isingeq.learning.images import Images, skip_window
+from isingeq.learning.links import ConvolvedLink, DenseLink, Link, WiredLink
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.wiring import Wiring
 from isingeq.problem import Problem
@@ -43,7 +47,7 @@ class Encoded:
         num_clipped: fields that the encoder's limit cut.
     """
 
-    inputs: tuple[Inputs, ...]
+    inputs: tuple[Inputs | Images, ...]
     fields: Floats
     num_clipped: int
 
@@ -60,6 +64,8 @@ class Network:
         coding: of inputs and states.
         injection: second harmonic that every phase starts with, trained from there; None for none.
         wiring: pairs that are coupled; None for all between successive layers.
+        windows: of the first layers, that over the inputs first; the layers behind them are dense.
+        skips: pairs of layers of images, numbered from 0, that are coupled beside those that follow one another.
     """
 
     inputs: int
@@ -69,6 +75,8 @@ class Network:
     coding: Coding = PLAIN
     injection: float | None = None
     wiring: Wiring | None = None
+    windows: tuple[Window, ...] = ()
+    skips: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.inputs < 1 or not self.layers:
@@ -83,6 +91,35 @@ class Network:
                 "phases, and nothing else, take a coding of phases and an injection: "
                 f"layers of {', '.join(layer.unit.kind for layer in self.layers)} with {self.coding}"
             )
+        self._check_windows()
+
+    def _check_windows(self) -> None:
+        if self.windows and self.wiring is not None:
+            raise ProblemError("a wired network has no windows: leave one of the two away")
+        if len(self.windows) > len(self.layers):
+            raise ProblemError(f"{len(self.windows)} windows for {len(self.layers)} layers")
+        source, size = None, self.inputs
+        for layer, window in zip(self.layers, self.windows, strict=False):
+            if np.prod(window.source) != size or source not in (None, window.source):
+                raise ProblemError(
+                    f"layer {layer.name}: its window slides over {window.source}, what comes before has "
+                    f"{size if source is None else source}"
+                )
+            source, size = window.target, layer.size
+            if np.prod(source) != size:
+                raise ProblemError(
+                    f"layer {layer.name} has {size} units, its window gives {source}"
+                )
+            if self.coding.phases and not window.linear:
+                raise ProblemError(
+                    f"layer {layer.name}: phases have no {window.pooling} of a pool; take average pooling"
+                )
+        for a, b in self.skips:
+            if not 0 <= a < b - 1 < len(self.windows) - 1:
+                raise ProblemError(
+                    f"skip {a}, {b} must lead over at least one layer, both ends being layers of images, "
+                    f"numbered from 0 to {len(self.windows) - 1}"
+                )
 
     @cached_property
     def n(self) -> int:
@@ -96,11 +133,32 @@ class Network:
         return tuple(zip([0, *ends[:-1]], ends, strict=True))
 
     @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Weights between units: of successive layers, then of skips."""
+        if self.wiring is not None:
+            return (WiredLink("wiring.weight", self.wiring),)
+        links: list[Link] = []
+        for a, b in pairwise(range(len(self.layers))):
+            name, ends = self._between(a, b)
+            if b < len(self.windows):
+                links.append(ConvolvedLink(name, *ends, self.windows[b]))
+            else:
+                links.append(DenseLink(name, *ends))
+        for a, b in self.skips:
+            name, ends = self._between(a, b)
+            window = skip_window(self.windows[a].target, self.windows[b].target)
+            links.append(ConvolvedLink(name, *ends, window))
+        return tuple(links)
+
+    def _between(self, a: int, b: int) -> tuple[str, tuple[tuple[int, int], tuple[int, int]]]:
+        """Return the name of the weights between two layers, and their units."""
+        ends = self.spans[a], self.spans[b]
+        return f"{self.layers[a].name}-{self.layers[b].name}.weight", ends
+
+    @cached_property
     def link_names(self) -> tuple[str, ...]:
         """Names of the weights between units."""
-        if self.wiring is not None:
-            return ("wiring.weight",)
-        return tuple(f"{a.name}-{b.name}.weight" for a, b in pairwise(self.layers))
+        return tuple(link.name for link in self.links)
 
     @property
     def sites(self) -> NDArray[np.intp] | None:
@@ -115,29 +173,29 @@ class Network:
     @property
     def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Names and shapes of all parameters."""
-        sizes = [layer.size for layer in self.layers]
-        ends = list(pairwise(sizes)) if self.wiring is None else [(self.wiring.i.size,)]
-        links = zip(self.link_names, ends, strict=True)
+        first = self.windows[0].shape if self.windows else (self.inputs, self.layers[0].size)
+        per_unit = (*self.coding.biases, *(("injection",) if self.injection is not None else ()))
         return (
-            (self.input_name, (self.inputs, sizes[0])),
-            *links,
+            (self.input_name, first),
+            *((link.name, link.shape) for link in self.links),
             *(
-                (f"{layer.name}.{bias}", (layer.size,))
-                for bias in self.coding.biases
-                for layer in self.layers
+                (f"{layer.name}.{name}", (self._shared(number),))
+                for name in per_unit
+                for number, layer in enumerate(self.layers)
             ),
-            *(
-                (f"{layer.name}.injection", (layer.size,))
-                for layer in self.layers
-                if self.injection is not None
-            ),
-            *self.cost.shapes(sizes[-1]),
+            *self.cost.shapes(self.layers[-1].size),
         )
+
+    def _shared(self, number: int) -> int:
+        """Return how many biases a layer has: one per unit, of images one per channel."""
+        if number < len(self.windows):
+            return self.windows[number].channels
+        return self.layers[number].size
 
     def initial(self, seed: int, gains: tuple[float, ...] | None = None) -> Parameters:
         """Return fresh parameters: weights uniform in ± gain √(6 / (in + out)), biases 0, injections as given.
 
-        Of a wiring, in and out are the mean number of neighbours.
+        In and out are the weights that meet in a unit of the one end and of the other, see `Link.reach`.
 
         Args:
             seed: of the draw.
@@ -153,14 +211,12 @@ class Network:
             raise ProblemError(
                 f"{len(gains)} gains for {len(weights)} weight matrices: give one, or one for each"
             )
+        reach = {link.name: link.reach for link in self.links}
+        if self.windows:
+            reach[self.input_name] = sum(self.windows[0].reach)
         for name, gain in zip(weights, gains, strict=True):
             shape = parameters[name].shape
-            if len(shape) == 1:
-                assert self.wiring is not None
-                reach = 2 * self.wiring.mean_degree
-            else:
-                reach = sum(shape)
-            limit = gain * np.sqrt(6.0 / reach)
+            limit = gain * np.sqrt(6.0 / reach.get(name, sum(shape)))
             parameters[name][:] = rng.uniform(-limit, limit, shape)
         for name in parameters:
             if name.endswith(".injection"):
@@ -169,14 +225,7 @@ class Network:
 
     def couplings(self, parameters: Parameters) -> tuple[Coupling, ...]:
         """Return the couplings between the units, a copy in the problem's sign."""
-        J = [to_ising(parameters[name]) for name in self.link_names]
-        links: list[Coupling]
-        if self.wiring is not None:
-            links = [Edges(self.n, self.wiring.i, self.wiring.j, J[0])]
-        else:
-            links = [
-                Dense(a, b, part) for (a, b), part in zip(pairwise(self.spans), J, strict=True)
-            ]
+        links = [link.coupling(to_ising(parameters[link.name])) for link in self.links]
         if not self.coding.phases:
             return tuple(links)
         turned: list[Coupling] = [Cosine(link) for link in links]
@@ -212,14 +261,14 @@ class Network:
         return Problem(self.layers, couplings, encoded.fields)
 
     def contrast(
-        self, couplings: tuple[Coupling, ...], inputs: tuple[Inputs, ...], states: Floats, signs: Floats,
+        self, couplings: tuple[Coupling, ...], inputs: tuple[Inputs | Images, ...], states: Floats, signs: Floats,
         gradient: Parameters, pool: Pool,
     ) -> None:  # fmt: skip
         """Write Σ_k signs_k ∂E/∂θ(states_k) into `gradient`, in the neural sign.
 
         Args:
             couplings: those the states settled under.
-            inputs: components of the inputs (b, inputs).
+            inputs: components of the inputs (b, inputs), as they were encoded.
             states: (k, b, r, n), k phases over the same inputs.
             signs: weight of each state (k, b, r).
             gradient: written; parameters of the cost are left alone.
@@ -244,22 +293,28 @@ class Network:
                 whole += share
 
     def _joined(self, parameters: Parameters, name: str) -> Floats:
-        """Return one parameter per unit (n,), layer after layer."""
-        return np.concatenate([parameters[f"{layer.name}.{name}"] for layer in self.layers])
+        """Return one parameter per unit (n,), layer after layer; channels have theirs at every place."""
+        parts = [parameters[f"{layer.name}.{name}"] for layer in self.layers]
+        repeats = [layer.size // part.size for layer, part in zip(self.layers, parts, strict=True)]
+        return np.concatenate([np.tile(part, k) for part, k in zip(parts, repeats, strict=True)])
 
     def _spread(self, values: Floats, parameters: Parameters, name: str) -> None:
-        """Write one parameter per unit (n,) into the arrays of the layers."""
+        """Write values per unit (n,) into the arrays of the layers, summed over places where they are shared."""
         for layer, (first, last) in zip(self.layers, self.spans, strict=True):
-            parameters[f"{layer.name}.{name}"][:] = values[first:last]
+            part = parameters[f"{layer.name}.{name}"]
+            part[:] = values[first:last].reshape(-1, part.size).sum(axis=0)
 
     def predict(self, parameters: Parameters, states: Floats) -> NDArray[np.int64]:
         """Return the class (b,) that states (b, n) stand for."""
         first, last = self.spans[-1]
         return np.asarray(self.cost.scores(parameters, states[:, first:last]).argmax(axis=1))
 
-    def inputs_of(self, x: Floats) -> tuple[Inputs, ...]:
+    def inputs_of(self, x: Floats) -> tuple[Inputs | Images, ...]:
         """Return the components of inputs (b, inputs)."""
-        return tuple(Inputs(component) for component in self.coding.inputs(x))
+        components = self.coding.inputs(x)
+        if self.windows:
+            return tuple(Images(component, self.windows[0]) for component in components)
+        return tuple(Inputs(component) for component in components)
 
     @staticmethod
     def _dtype(parameters: Parameters) -> np.dtype[np.floating]:
