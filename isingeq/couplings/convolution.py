@@ -86,17 +86,7 @@ class Convolution:
 
     def change(self, states: Floats, direction: Floats) -> Floats:
         """Return the derivative of `field` at states (..., n) along a direction (..., n), same shape."""
-        (a, b), (along_a, along_b) = self._images(states), self._images(direction)
-        shares = self._pooled(a)[1]
-        sums = slide(along_a, -self.J, self.window)
-        pooled = gathered(sums, shares, self.window)
-        pulled = spread(along_b, shares, self.window)
-        if not self.pairwise and self.window.pooling == "soft":
-            turned = shares.reshape(*pooled.shape[:3], -1, self.window.channels)
-            curved = spread(b, turned, self.window) * (
-                sums - spread(pooled, np.ones_like(turned), self.window)
-            )
-            pulled = pulled + self.window.sharpness * curved
+        _, pooled, pulled = self._turned(states, direction)
         return self._put(states, slide_back(pulled, self.J, self.window), -pooled)
 
     def energy(self, states: Floats) -> Floats:
@@ -114,6 +104,14 @@ class Convolution:
         pulled = spread(b * weights.reshape(-1, 1, 1, 1), shares, self.window)
         return correlate(a, pulled, self.window)
 
+    def moments_along(self, states: Floats, direction: Floats, weights: Floats) -> Floats:
+        """Return the derivative of `moments` at states (b, n) along a direction (b, n), shape (k, k, c, o)."""
+        (a, b), along = self._images(states), self._images(direction)[0]
+        shares, _, pulled = self._turned(states, direction)
+        w = weights.reshape(-1, 1, 1, 1)
+        moved = correlate(along, spread(b * w, shares, self.window), self.window)
+        return moved + correlate(a, pulled * w, self.window)
+
     def edges(self) -> EdgeList:
         """Return (i, j, J), each (m,), with i < j: one edge per pair of units, equal couplings on many of them.
 
@@ -130,6 +128,21 @@ class Convolution:
         folded = self._folded()
         sums = np.bincount(taps(folded)[2], edge_moments, minlength=int(np.prod(folded.shape)))
         return unfold(sums.reshape(folded.shape).astype(edge_moments.dtype), self.window)
+
+    def _turned(self, states: Floats, direction: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return shares, and along a direction the derivatives of the pooled sums and of `b` spread over its pools."""
+        (a, b), (along_a, along_b) = self._images(states), self._images(direction)
+        shares = self._pooled(a)[1]
+        sums = slide(along_a, -self.J, self.window)
+        pooled = gathered(sums, shares, self.window)
+        pulled = spread(along_b, shares, self.window)
+        if not self.pairwise and self.window.pooling == "soft":
+            turned = shares.reshape(*pooled.shape[:3], -1, self.window.channels)
+            curved = spread(b, turned, self.window) * (
+                sums - spread(pooled, np.ones_like(turned), self.window)
+            )
+            pulled = pulled + self.window.sharpness * curved
+        return shares, pooled, pulled
 
     def _folded(self) -> Window:
         if not self.pairwise:

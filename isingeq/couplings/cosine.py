@@ -60,6 +60,12 @@ class Cosine:
         """Return Σ_b weights_b cos(φ_bi − φ_bj), states (b, n), weights (b,), shape of the parameters."""
         return self.of.moments(np.cos(states), weights) + self.of.moments(np.sin(states), weights)
 
+    def moments_along(self, states: Floats, direction: Floats, weights: Floats) -> Floats:
+        """Return Σ_b weights_b sin(φ_bi − φ_bj) (v_bj − v_bi), states φ and direction v (b, n), as `moments`."""
+        c, s = np.cos(states), np.sin(states)
+        cosines = self.of.moments_along(c, -s * direction, weights)
+        return cosines + self.of.moments_along(s, c * direction, weights)
+
     def edges(self) -> EdgeList:
         """Return (i, j, J) of the coupling inside, each (m,)."""
         return self.of.edges()

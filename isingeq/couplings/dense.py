@@ -68,6 +68,14 @@ class Dense:
         w = weights[:, None]
         return (a * w).T @ b if a.shape[1] < b.shape[1] else a.T @ (b * w)
 
+    def moments_along(self, states: Floats, direction: Floats, weights: Floats) -> Floats:
+        """Return Σ_b weights_b (v_bp b_bq + a_bp v_bq), states and direction v (b, n), shape (p, q)."""
+        (a, b), (along_a, along_b) = (
+            (s[:, slice(*self.a)], s[:, slice(*self.b)]) for s in (states, direction)
+        )
+        w = weights[:, None]
+        return np.concatenate([along_a, a]).T @ np.concatenate([b * w, along_b * w])
+
     def edges(self) -> EdgeList:
         """Return (i, j, J), each (m = p·q,), with i < j."""
         p, q = np.meshgrid(np.arange(*self.a), np.arange(*self.b), indexing="ij")

@@ -97,6 +97,11 @@ class Edges:
         """Return Σ_b weights_b s_bi s_bj per edge, states (b, n), weights (b,), shape (m,)."""
         return np.einsum("b,bm,bm->m", weights, states[:, self.i], states[:, self.j])
 
+    def moments_along(self, states: Floats, direction: Floats, weights: Floats) -> Floats:
+        """Return Σ_b weights_b (v_bi s_bj + s_bi v_bj) per edge, states and direction v (b, n), shape (m,)."""
+        one = np.einsum("b,bm,bm->m", weights, direction[:, self.i], states[:, self.j])
+        return one + np.einsum("b,bm,bm->m", weights, states[:, self.i], direction[:, self.j])
+
     def edges(self) -> EdgeList:
         """Return (i, j, J), each (m,)."""
         return self.i, self.j, self.J

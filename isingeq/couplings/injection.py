@@ -50,6 +50,10 @@ class Injection:
         """Return Σ_b weights_b cos 2φ_b, states (b, n), weights (b,), shape (n,)."""
         return weights @ np.cos(2 * states)
 
+    def moments_along(self, states: Floats, direction: Floats, weights: Floats) -> Floats:
+        """Return −Σ_b 2 weights_b sin 2φ_b v_b, states φ and direction v (b, n), shape (n,)."""
+        return -2 * (weights @ (np.sin(2 * states) * direction))
+
     def edges(self) -> EdgeList:
         """Refuse: raises CapabilityError, as no pair of units is joined."""
         raise CapabilityError("an injection is not pairwise: use a backend that names it")

@@ -65,6 +65,10 @@ class Coupling(Protocol):
         """Return Σ_b weights_b ∂E/∂J(states_b), states (b, n), weights (b,), shape of the parameters."""
         ...
 
+    def moments_along(self, states: Floats, direction: Floats, weights: Floats) -> Floats:
+        """Return the derivative of `moments` at states (b, n) along a direction (b, n), same weights and shape."""
+        ...
+
     def edges(self) -> EdgeList:
         """Return (i, j, J), each (m,), with i < j, in the order in which `gather` takes them.
 

@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from isingeq.backend import Floats
 from isingeq.experiments.run_folder import Record, RunFolder
 from isingeq.learning.network import Network
 from isingeq.learning.parameters import Parameters
@@ -104,25 +105,25 @@ def _steps(epochs: Sequence[Record], path: Path) -> None:
 def _weights(data: Dataset, network: Network, parameters: Parameters, path: Path) -> None:
     """Draw input weights of the first units, where inputs are an image, and all as histograms."""
     names = [name for name in parameters if name.endswith(".weight")]
-    image = data.shape if len(data.shape) == 2 or data.shape[-1:] == (1,) else None
-    count = min(_MOST_IMAGES, network.layers[0].size) if image else 0
+    filters = _filters(data, network, parameters)
+    count = min(_MOST_IMAGES, len(filters))
     columns = 10
     rows = -(-count // columns)
     figure = Figure(figsize=(8, 0.8 * rows + 2.8), layout="constrained")
     lower: Figure | SubFigure = figure
-    if image is not None:
+    if count:
         halves = figure.add_gridspec(2, 1, height_ratios=[0.8 * rows, 2.8])
         upper, lower = figure.add_subfigure(halves[0]), figure.add_subfigure(halves[1])
-        shown = parameters[network.input_name][:, :count].T.reshape(count, *image[:2])
-        limit = float(np.abs(shown).max()) or 1.0
+        limit = float(np.abs(filters[:count]).max()) or 1.0
         grid = upper.subplots(rows, columns, squeeze=False)
         colours = ScalarMappable(Normalize(-limit, limit), "RdBu_r")
         for index, axes in enumerate(grid.flat):
             axes.axis("off")
             if index < count:
-                axes.imshow(shown[index], cmap=colours.cmap, norm=colours.norm)
+                axes.imshow(filters[index], cmap=colours.cmap, norm=colours.norm)
+        what = "channels" if network.windows else "units"
         upper.suptitle(
-            f"input weights of the first {count} units of {network.layers[0].name}", fontsize=10
+            f"input weights of the first {count} {what} of {network.layers[0].name}", fontsize=10
         )
         upper.colorbar(colours, ax=grid, label="weight", shrink=0.9)
     for axes, name in zip(lower.subplots(1, len(names), squeeze=False).flat, names, strict=True):
@@ -131,6 +132,16 @@ def _weights(data: Dataset, network: Network, parameters: Parameters, path: Path
         axes.set_xlabel(name)
         axes.set_ylabel("number of weights")
     figure.savefig(path, dpi=110)
+
+
+def _filters(data: Dataset, network: Network, parameters: Parameters) -> Floats:
+    """Return input weights as images (number, rows, columns), mean over colours; (0,) where inputs are none."""
+    weights = parameters[network.input_name]
+    if network.windows:
+        return np.moveaxis(weights.mean(axis=2), -1, 0)
+    if len(data.shape) == 2 or data.shape[-1:] == (1,):
+        return weights.T.reshape(-1, *data.shape[:2])
+    return np.zeros(0)
 
 
 def _by_epoch(ylabel: str) -> tuple[Figure, Axes]:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from isingeq.backend import Floats
 from isingeq.couplings import Window
-from isingeq.couplings.sliding import correlate, pool, slide, spread
 from isingeq.couplings.window import Pooling, Shape
 from isingeq.errors import ProblemError
+from isingeq.kernels.image_windows import Chosen, correlate_pooled, sums_pooled
 from isingeq.kernels.pool import Pool
 
 
@@ -22,23 +22,23 @@ class Images:
     def __init__(self, x: Floats, window: Window) -> None:
         self.x, self.window = x, window
         self._images = x.reshape(-1, *window.source)
-        self._shares: Floats | None = None
+        self._chosen: Chosen | None = None
 
-    def times(self, weights: Floats, pool_of_threads: Pool) -> Floats:
+    def times(self, weights: Floats, pool: Pool) -> Floats:
         """Return P(W ∗ x), shape (b, units of the result)."""
-        pooled, self._shares = pool(slide(self._images, weights, self.window), self.window)
+        pooled, self._chosen = sums_pooled(self._images, weights, self.window, pool)
         return pooled.reshape(len(self.x), -1)
 
-    def correlate(self, forces: Floats, out: Floats, pool_of_threads: Pool) -> None:
+    def correlate(self, forces: Floats, out: Floats, pool: Pool) -> None:
         """Write the transpose in the weights, of forces (b, units of the result), into out (k, k, c, o)."""
-        assert self._shares is not None
+        assert self._chosen is not None
         images = forces.reshape(-1, *self.window.target)
-        out[:] = correlate(self._images, spread(images, self._shares, self.window), self.window)
+        out[:] = correlate_pooled(self._images, images, self._chosen, self.window, pool)
 
     def rows(self, part: NDArray[np.integer]) -> "Images":
         """Return some of the samples."""
         chosen = Images(self.x[part], self.window)
-        chosen._shares = None if self._shares is None else self._shares[part]
+        chosen._chosen = None if self._chosen is None else self._chosen[part]
         return chosen
 
 

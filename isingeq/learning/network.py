@@ -25,6 +25,7 @@ from isingeq.kernels.sparse import Inputs
 from isingeq.learning.coding import PLAIN, Coding
 from isingeq.learning.cost import Cost
 from isingeq.learning.images import Images, skip_window
+from isingeq.learning.linearised import linearised
 from isingeq.learning.links import ConvolvedLink, DenseLink, Link, WiredLink
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.wiring import Wiring
@@ -276,7 +277,7 @@ class Network:
         """
         flat, weights = states.reshape(-1, self.n), signs.ravel()
         for name, coupling in zip(self.link_names, couplings, strict=False):
-            gradient[name][:] = to_ising(coupling.moments(flat, weights).real)
+            gradient[name][:] = to_ising(linearised(coupling, flat, pool).moments(weights).real)
         if self.injection is not None:
             self._spread(to_ising(couplings[-1].moments(flat, weights)), gradient, "injection")
         first, last = self.spans[0]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from image_nets import Resting, drawn, image_network
 
 from isingeq.backend import Claim
 from isingeq.backends.annealing import neal
@@ -71,3 +72,27 @@ def test_a_backend_of_spins_that_claims_nothing_is_given_a_direction_too():
     found = audited(coarse, SPINS, reference=exact(beta=1.5), nudging=1.0, reads=400)
     assert 0.7 < found.cosine <= 1
     assert audited(null(), SPINS, reference=exact(beta=1.5), nudging=1.0).cosine < 0.5
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "soft"])
+def test_networks_of_images_agree_with_both_references(pooling):
+    net = image_network(pooling)
+    parameters, x, labels = drawn(net, batch=2)
+    found = audit(
+        net, Resting(), parameters, x, labels,
+        estimator=Estimator(nudging=3e-3), reference=None, seed=0, entries=1, pool=Pool(1),
+    )  # fmt: skip
+    assert [block.name for block in found.blocks] == list(dict(net.shapes))
+    assert found.cosine > 0.9999
+    assert max(block.relative_error for block in found.blocks) < 2e-3
+    assert min(block.recurrent for block in found.blocks) > 0.9999
+
+
+def test_what_is_cut_short_shows_against_recurrent_backprop():
+    found = audited(hopfield(), SMOOTH, method="bptt", nudged_steps=2)
+    assert min(block.recurrent for block in found.blocks) < 0.999
+    exact_found = audited(hopfield(), SMOOTH, method="recurrent")
+    assert exact_found.cosine > 0.9999999
+    assert all(block.recurrent > 1 - 1e-12 for block in exact_found.blocks)
+    spins = audited(exact(beta=0.7), SPINS, reference=exact(beta=0.7), nudging=1e-3)
+    assert {block.recurrent for block in spins.blocks} == {None}
