@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.connectivity import Connectivity
-from isingeq.couplings import Dense, Edges
+from isingeq.couplings import Convolution, Dense, Edges
 from isingeq.errors import CapabilityError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Schedule
@@ -273,8 +273,15 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
     if extra := kinds - c.units:
         raise refuse(f"{', '.join(sorted(extra))} units", f"{', '.join(sorted(c.units)) or 'none'}")
     lowers = "edges" in c.couplings
-    if extra := {k.kind for k in problem.couplings if not (lowers and k.pairwise)} - c.couplings:
-        raise refuse(f"{', '.join(sorted(extra))} couplings", ", ".join(sorted(c.couplings)))
+    if odd := [
+        k for k in problem.couplings if k.kind not in c.couplings and not (lowers and k.pairwise)
+    ]:
+        pooled = [k.window.pooling for k in odd if isinstance(k, Convolution) and not k.pairwise]
+        hint = f"; of convolutions those with average pooling, not {pooled[0]}" if pooled else ""
+        raise refuse(
+            f"{', '.join(sorted({k.kind for k in odd}))} couplings",
+            ", ".join(sorted(c.couplings)) + hint * lowers,
+        )
     if c.max_units is not None and problem.n > c.max_units:
         raise refuse(f"{problem.n} units", f"at most {c.max_units}")
     if extra_terms := {type(t) for t in request.terms} - c.terms:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isingeq.couplings import Dense
+from isingeq.backends.joins import Join, convolutions, joins
 from isingeq.errors import CapabilityError
+from isingeq.kernels.convolve import Maps, lay_out, pack
 from isingeq.kernels.relax import Net
 from isingeq.problem import Problem
 from isingeq.schedule import Order
@@ -15,16 +16,18 @@ from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
 Floats = NDArray[np.floating]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """What depends on the structure of a problem alone, kept from settle to settle.
 
     Attributes:
-        links: (target layer, number of the coupling, transposed or not, source layer) in the kernel's order.
+        joins: the matrices in the kernel's order.
+        convolutions: numbers of the couplings that are done as such.
         net: the kernel's network, its couplings left empty.
     """
 
-    links: tuple[tuple[int, int, bool, int], ...]
+    joins: tuple[Join, ...]
+    convolutions: tuple[int, ...]
     net: Net
 
     @classmethod
@@ -35,31 +38,31 @@ class Layout:
         the smallest layer to the largest, so that little has to be kept of the state before the step.
 
         Raises:
-            CapabilityError: a coupling that does not join two whole layers.
+            CapabilityError: asynchronous steps of a layer whose units are coupled with each other.
         """
-        spans = {span: layer for layer, span in enumerate(problem.spans)}
-        found = []
-        for number, coupling in enumerate(problem.couplings):
-            assert isinstance(coupling, Dense)
-            if coupling.a not in spans or coupling.b not in spans:
-                raise CapabilityError(
-                    f"coupling {number} joins units {coupling.a} and {coupling.b}, which are not whole layers"
-                )
-            a, b = spans[coupling.a], spans[coupling.b]
-            found += [(a, number, False, b), (b, number, True, a)]
-        found.sort()
+        found = sorted(joins(problem), key=lambda join: (join.target, join.number))
+        slid, ends = convolutions(problem)
         count = len(problem.layers)
         sizes = np.array([layer.size for layer in problem.layers], np.int64)
-        neighbours: list[set[int]] = [
-            {s for t, _, _, s in found if t == layer} for layer in range(count)
-        ]
+        neighbours: list[set[int]] = [set() for _ in range(count)]
+        for target, source in (
+            [(j.target, j.source) for j in found] + ends + [e[::-1] for e in ends]
+        ):
+            neighbours[target].add(source)
+        inside = [layer.name for k, layer in enumerate(problem.layers) if k in neighbours[k]]
+        if order == "asynchronous" and inside:
+            raise CapabilityError(
+                f"layer {inside[0]!r} has couplings between its own units, which asynchronous steps cannot take: "
+                "use conjugate?order=synchronous or hopfield?update=gradient"
+            )
         rank = _colours(neighbours) if order == "asynchronous" else sizes
         sequence = np.argsort(rank, kind="stable")
         place = np.argsort(sequence)
         table, start = np.zeros((max(1, len(found)), 5), np.int64), 0
         seen = np.zeros(count, np.int64)
-        for row, (target, _, _, source) in enumerate(found):
-            before = int(order == "synchronous" and place[source] < place[target])
+        for row, join in enumerate(found):
+            target, source = join.target, join.source
+            before = int(order == "synchronous" and place[source] <= place[target])
             seen[source] |= before
             table[row] = start, sizes[source], sizes[source], problem.spans[source][0], before
             start += int(sizes[source] * sizes[target])
@@ -67,9 +70,9 @@ class Layout:
         net = Net(
             w=np.zeros(0),
             links=table,
-            first_link=np.searchsorted([t for t, *_ in found], np.arange(count + 1)).astype(
-                np.int64
-            ),
+            first_link=np.searchsorted(
+                [join.target for join in found], np.arange(count + 1)
+            ).astype(np.int64),
             rows=np.array([first for first, _ in problem.spans], np.int64),
             sizes=sizes,
             order=sequence.astype(np.int64),
@@ -82,15 +85,42 @@ class Layout:
             ),
             springy=zeros,
             frozen=zeros,
+            maps=lay_out(
+                [
+                    (problem.couplings[c].window, problem.spans[a][0], problem.spans[b][0])  # type: ignore[attr-defined]
+                    for c, (a, b) in zip(slid, ends, strict=True)
+                ]
+            )
+            if slid
+            else (),
+            ends=np.array(
+                [
+                    [a, b, not problem.couplings[c].pairwise, order == "synchronous"]
+                    for c, (a, b) in zip(slid, ends, strict=True)
+                ],
+                np.int64,
+            ).reshape(-1, 4),
         )
-        return cls(tuple(found), net)
+        return cls(tuple(found), slid, net)
+
+    def loaded(self, problem: Problem, dtype: type) -> Net:
+        """Return the network with the couplings of a problem."""
+        maps = self.net.maps
+        if isinstance(maps, Maps):
+            weights = [np.negative(problem.couplings[c].J, dtype=dtype) for c in self.convolutions]  # type: ignore[attr-defined]
+            maps = pack(maps, weights, dtype)
+        return self.net._replace(
+            w=self.forces(problem, dtype), maps=maps, boxes=self.net.boxes.astype(dtype)
+        )
 
     def forces(self, problem: Problem, dtype: type) -> Floats:
         """Return the couplings as forces, flat in the kernel's order: the problem's with the sign turned."""
-        matrices = [problem.couplings[number].J for _, number, _, _ in self.links]  # type: ignore[attr-defined]
+        sizes = [layer.size for layer in problem.layers]
         flat = [
-            np.negative(J.T if turned else J, dtype=dtype).ravel()
-            for J, (_, _, turned, _) in zip(matrices, self.links, strict=True)
+            join.forces(
+                problem.couplings[join.number], (sizes[join.target], sizes[join.source]), dtype
+            ).ravel()
+            for join in self.joins
         ]
         return np.concatenate(flat) if flat else np.zeros(1, dtype)
 

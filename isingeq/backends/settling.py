@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from isingeq.backend import Equilibrium, Provenance, SettleRequest, Trace
 from isingeq.backends.layout import Folded, fold_terms
-from isingeq.couplings import Dense
+from isingeq.couplings import Convolution, Coupling, Dense, Edges
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.panels import fixed
+from isingeq.kernels.pulls import workspace
 from isingeq.kernels.relax import Batch, Found, Motion, relax_tiles
+from isingeq.kernels.relay import relax_in_turn
 from isingeq.machines.conjugate import Conjugate
 from isingeq.machines.hopfield import Hopfield
-from isingeq.machines.machine import Grid
+from isingeq.machines.machine import Grid, Noise
 from isingeq.problem import Problem
 from isingeq.schedule import Relaxation
 
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     from isingeq.backends.simulator import Simulator
 
 Floats = NDArray[np.floating]
+
+HEAVY = 400
+"""Couplings per unit from which a step costs so much more than loading a sample that lanes are handed on."""
+
+LARGE = 2048
+"""Units above which no determinant is taken."""
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
@@ -43,13 +51,11 @@ class Settling:
         momentum = np.zeros((rows if request.trace or random > 0 else 0, problem.n), dtype)
         if machine.noise.weight > 0 or random > 0:
             rng = np.random.default_rng(request.seed)
-            w = layout.forces(_perturbed(problem, machine.noise.weight, rng), dtype)
+            net = layout.loaded(_perturbed(problem, machine.noise.weight, rng), dtype)
             momentum += random * rng.standard_normal(momentum.shape)
         else:
-            w = simulator.forces(problem, layout, dtype)
-        self.net = layout.net._replace(
-            w=w, boxes=layout.net.boxes.astype(dtype), springy=folded.springy, frozen=folded.frozen
-        )
+            net = simulator.loaded(problem, layout, dtype)
+        self.net = net._replace(springy=folded.springy, frozen=folded.frozen)
         springs = layout.net.boxes[folded.springy > 0, 0].astype(dtype)
         self.batch = Batch(
             fields=fixed(_per_read(problem.fields.astype(dtype, copy=False), reads)),
@@ -84,12 +90,19 @@ class Settling:
             state_noise=noise.state,
             seed=(self.request.seed + 7919 * first) % 2**62,
         )
+        net, found = self.net, self.found
+        rows, units = found.states.shape
+        alike = not (motion.ramp.any() or np.ptp(motion.keep)) and noise == Noise()
+        heavy = bool(net.maps) or net.w.size >= HEAVY * units
+        in_turn = alike and heavy and motion.tolerance > 0 and motion.keep.size > 1
+        relax = relax_in_turn if in_turn else relax_tiles
+
+        def tiles(a: int, b: int) -> None:
+            work = workspace(net.maps, units, found.states.dtype)
+            relax(a, b, net, motion, self.batch, found, work)
+
         assert self.simulator.pool is not None
-        self.simulator.pool.split(
-            -(-len(self.found.steps) // LANES),
-            lambda a, b: relax_tiles(a, b, self.net, motion, self.batch, self.found),
-            least=4,
-        )
+        self.simulator.pool.split(-(-rows // LANES), tiles, least=1 if net.maps else 4)
 
     def traced(self) -> Trace:
         """Run step by step and write down energy, kinetic energy, residual and contraction."""
@@ -118,31 +131,40 @@ class Settling:
         return Trace(energy, kinetic, residual, contraction)
 
     def _contraction(self, before: Floats, step: int) -> Floats:
-        """Return −ln |det| of the step per degree of freedom: γ dt with momentum, the map's own without."""
+        """Return −ln |det| of the step per degree of freedom: γ dt with momentum, the map's own without.
+
+        NaN where that takes the determinant of a network of more than LARGE units.
+        """
         problem = self.request.problem
         if self.grid.keep[step] > 0:
             return np.full(problem.batch, -np.log(self.grid.keep[step]))
+        if self.schedule.order == "synchronous" and problem.n > LARGE:
+            return np.full(problem.batch, np.nan)
         low, high = problem.bounds
         sizes, net = [layer.size for layer in problem.layers], self.net
         springy, held = (np.repeat(flags > 0, sizes) for flags in (net.springy, net.frozen))
         stiffness = np.repeat(net.boxes[:, 0].astype(np.float64), sizes)
+        together = self.schedule.order == "synchronous"
         out = np.empty(problem.batch)
-        coupling = np.zeros((problem.n, problem.n))
-        if self.schedule.order == "synchronous":
-            for kind in problem.couplings:
-                coupling += kind.field(np.eye(problem.n))
+        unit = np.eye(problem.n if together else 0)
+        pairs = np.zeros_like(unit)
+        if together:
+            pairs += sum(k.field(unit) for k in problem.couplings if k.pairwise)
         for sample in range(problem.batch):
             row = sample * self.request.reads
             free = (before[row] > low) & (before[row] < high) & ~held
-            pull = (
-                self.grid.kick
-                * self.grid.drift
-                * np.where(springy, self.batch.ease[row], 1)
-                / stiffness
-            )
-            stiffened = stiffness + springy * self.batch.spring[row] + self.grid.ramp[step]
-            matrix = np.diag(1 - pull * stiffened) - pull[:, None] * coupling
-            out[sample] = -np.linalg.slogdet(matrix[np.ix_(free, free)])[1] / max(1, free.sum())
+            ease = np.where(springy, self.batch.ease[row], 1)
+            pull = self.grid.kick * self.grid.drift * ease / stiffness
+            own = 1 - pull * (stiffness + springy * self.batch.spring[row] + self.grid.ramp[step])
+            if together:
+                at = np.broadcast_to(before[row].astype(np.float64), unit.shape)
+                other = sum(k.change(at, unit) for k in problem.couplings if not k.pairwise)
+                matrix = np.diag(own) - pull[:, None] * (pairs + other)
+                volume = np.linalg.slogdet(matrix[np.ix_(free, free)])[1]
+            else:  # a layer sees nothing of itself
+                with np.errstate(divide="ignore"):
+                    volume = np.log(np.abs(own[free])).sum()
+            out[sample] = -volume / max(1, free.sum())
         return out
 
 
@@ -154,12 +176,15 @@ def _grid(machine: Hopfield | Conjugate, schedule: Relaxation, steps: int, free:
 
 def _perturbed(problem: Problem, sigma: float, rng: np.random.Generator) -> Problem:
     """Return the problem with every coupling J (1 + sigma ξ), the same in both directions."""
-    couplings = []
+    couplings: list[Coupling] = []
     for coupling in problem.couplings:
-        assert isinstance(coupling, Dense)
-        couplings.append(
-            replace(coupling, J=coupling.J * (1 + sigma * rng.standard_normal(coupling.J.shape)))
+        drawn = (
+            coupling
+            if isinstance(coupling, Dense | Convolution)
+            else Edges(problem.n, *coupling.edges())
         )
+        factor = 1 + sigma * rng.standard_normal(drawn.J.shape)
+        couplings.append(replace(drawn, J=drawn.J * factor))
     return replace(problem, couplings=tuple(couplings))
 
 

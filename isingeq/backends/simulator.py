@@ -19,12 +19,14 @@ from isingeq.backend import (
     Timing,
     check_request,
 )
+from isingeq.backends.joins import inside_layers
 from isingeq.backends.layout import Layout
 from isingeq.backends.settling import Settling
 from isingeq.errors import BackendError, CapabilityError, ConfigError, DivergenceError
 from isingeq.kernels.pool import Pool
+from isingeq.kernels.relax import Net
 from isingeq.machines.conjugate import Conjugate, critical
-from isingeq.machines.curvature import smallest_curvature
+from isingeq.machines.curvature import largest_curvature, smallest_curvature
 from isingeq.machines.hopfield import Hopfield, Update
 from isingeq.machines.machine import Noise
 from isingeq.machines.rest import iterate
@@ -50,21 +52,21 @@ class Simulator:
     threads: int = 1
     pool: Pool | None = field(init=False, repr=False)
     _layout: tuple[object, Layout] | None = field(default=None, repr=False)
-    _forces: tuple[tuple[object, ...], Floats] | None = field(default=None, repr=False)
+    _loaded: tuple[tuple[object, ...], Net] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.pool = Pool(self.threads)
 
     @functools.cached_property
     def capabilities(self) -> Capabilities:
-        """Amplitudes, dense couplings between layers, every term; fixed points."""
+        """Amplitudes, convolutions and every pairwise coupling, every term; fixed points."""
         noisy = self.machine.noise != Noise()
         rests = (
             isinstance(self.machine, Hopfield) and self.machine.update != "gradient" and not noisy
         )
         return Capabilities(
             units=frozenset({"amplitude", "logistic"} if rests else {"amplitude"}),
-            couplings=frozenset({"dense"}),
+            couplings=frozenset({"dense", "edges", "convolution"}),
             claim=Claim.NONE if noisy else Claim.FIXED_POINT,
             terms=frozenset({LinearNudge, QuadraticNudge, Clamp}),
             schedules=frozenset({Relaxation}),
@@ -78,12 +80,15 @@ class Simulator:
         """Return the machine's own relaxation, or the one that fits the smallest curvature of the problem."""
         if self.machine.relaxation is not None:
             return self.machine.relaxation
-        probe = problem.with_fields(problem.fields[:16])
-        order: Order = "asynchronous" if self.machine.order == "auto" else self.machine.order
-        request = SettleRequest(
-            probe, schedule=critical(0.2, "asynchronous"), tolerance=1e-4, max_steps=1000
-        )
-        return critical(smallest_curvature(probe, self.settle(request).states[:, 0]), order)
+        # a sample is as good as another; those of networks of images cost more
+        pooled = any(k.kind == "convolution" for k in problem.couplings)
+        probe = problem.with_fields(problem.fields[: 4 if pooled else 16])
+        free: Order = "synchronous" if inside_layers(probe) else "asynchronous"
+        order: Order = free if self.machine.order == "auto" else self.machine.order
+        request = SettleRequest(probe, schedule=critical(0.2, free), tolerance=1e-4, max_steps=1000)
+        states = self.settle(request).states[:, 0]
+        largest = largest_curvature(probe, states[:1]) if free == "synchronous" else 2.0
+        return critical(smallest_curvature(probe, states), order, largest=largest)
 
     def settle(self, request: SettleRequest) -> Equilibrium:
         """Settle a problem; see `Backend.settle`.
@@ -181,12 +186,12 @@ class Simulator:
             self._layout = (key, Layout.of(problem, order))
         return self._layout[1]
 
-    def forces(self, problem: Problem, layout: Layout, dtype: type) -> Floats:
-        """Return the couplings as forces, made once per version."""
-        key = (problem.structure, problem.version, dtype)
-        if self._forces is None or self._forces[0] != key:
-            self._forces = (key, layout.forces(problem, dtype))
-        return self._forces[1]
+    def loaded(self, problem: Problem, layout: Layout, dtype: type) -> Net:
+        """Return the network with its couplings, made once per version of them."""
+        key = (layout, problem.version, dtype)
+        if self._loaded is None or self._loaded[0] != key:
+            self._loaded = (key, layout.loaded(problem, dtype))
+        return self._loaded[1]
 
 
 @functools.lru_cache(maxsize=64)
@@ -214,7 +219,8 @@ def hopfield(
 
 
 def conjugate(
-    argument: str = "", *, damping: str = "auto", final_damping: float = 0.0, order: str = "auto", dt: float = 1.0,
+    argument: str = "", *, damping: str = "auto", final_damping: float = 0.0, nudged_damping: float = 0.0,
+    order: str = "auto", dt: float = 1.0,
     ramp: float = 0.0, ramp_share: float = 0.6, momentum: float = 0.0, threads: int = 1,
     force_noise: float = 0.0, state_noise: float = 0.0, weight_noise: float = 0.0,
 ) -> Simulator:  # fmt: skip
@@ -233,6 +239,7 @@ def conjugate(
     machine = Conjugate(
         damping=friction,
         final_damping=final_damping or None,
+        nudged_damping=nudged_damping or None,
         order=cast("Order | Literal['auto']", order),
         dt=dt,
         ramp=ramp,

@@ -6,9 +6,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from isingeq.kernels.convolve import Maps
 from isingeq.kernels.inner import any_above, copy, inner
 from isingeq.kernels.lanes import LANES, LOOK, relax_layer
 from isingeq.kernels.noise import normal
+from isingeq.kernels.pulls import all_moved, moved, pull, see
 from isingeq.kernels.turn import from_panel, to_panel
 
 Floats = NDArray[np.floating]
@@ -34,6 +36,8 @@ class Net(NamedTuple):
         boxes: per layer stiffness, low, high; time runs in units of 1 / stiffness.
         springy: 1 for the layer that a nudge's spring acts on.
         frozen: 1 for layers that stay where they start.
+        maps: convolutions as forces; () where there are none.
+        ends: per convolution its source, its target and how they are seen, as in `pulls`.
     """
 
     w: Floats
@@ -46,6 +50,8 @@ class Net(NamedTuple):
     boxes: Floats
     springy: Ints
     frozen: Ints
+    maps: tuple[()] | Maps
+    ends: Ints
 
 
 class Motion(NamedTuple):
@@ -75,7 +81,7 @@ class Motion(NamedTuple):
 
 
 class Panels(NamedTuple):
-    """Working memory of one tile."""
+    """Working memory of one tile; `samples` are the numbers of those in its lanes, −1 where there is none."""
 
     x: Floats
     y: Floats
@@ -85,6 +91,7 @@ class Panels(NamedTuple):
     slack: Floats
     lanes: Floats
     numbers: Floats
+    samples: Ints
 
 
 class Batch(NamedTuple):
@@ -119,23 +126,43 @@ class Found(NamedTuple):
 
 
 @inner(cache=True)
-def _load(p, tile, net, batch, moving):  # type: ignore[no-untyped-def]
+def panels(units, kind):  # type: ignore[no-untyped-def]
+    """Return working memory for one tile of so many units."""
+    size = units * LANES
+    p = Panels(
+        np.empty(size, kind), np.empty(size, kind), np.empty(size, kind), np.empty(size, kind),
+        np.empty(2 * LANES, kind), np.zeros(2 * LANES, kind),
+        np.empty(3 * LANES, kind), np.empty(8, kind), np.empty(LANES, np.int64),
+    )  # fmt: skip
+    p.slack[LANES:] = 1.0
+    return p
+
+
+@inner(cache=True)
+def load_terms(p, lane, s, net, batch):  # type: ignore[no-untyped-def]
+    """Add to a lane what nudges its sample."""
+    p.spring[lane], p.spring[LANES + lane] = batch.spring[s], batch.ease[s]
+    if batch.force.shape[0]:
+        for i in range(batch.force.shape[1]):
+            p.h[i * LANES + lane] += batch.force[s, i]
+    if batch.targets.shape[0]:
+        for layer in range(net.sizes.size):
+            if net.springy[layer]:
+                for k in range(net.sizes[layer]):
+                    p.h[(net.rows[layer] + k) * LANES + lane] += (
+                        batch.spring[s] * batch.targets[s, k]
+                    )
+
+
+@inner(cache=True)
+def load(p, tile, net, batch, moving):  # type: ignore[no-untyped-def]
     """Fill the panels with the samples of a tile; momenta only where there is any motion to carry them."""
     to_panel(p.h, batch.fields, tile, -1.0)
     last = batch.fields.shape[0] - 1
     for lane in range(LANES):
         s = min(tile * LANES + lane, last)
-        p.spring[lane], p.spring[LANES + lane] = batch.spring[s], batch.ease[s]
-        if batch.force.shape[0]:
-            for i in range(batch.force.shape[1]):
-                p.h[i * LANES + lane] += batch.force[s, i]
-        if batch.targets.shape[0]:
-            for layer in range(net.sizes.size):
-                if net.springy[layer]:
-                    for k in range(net.sizes[layer]):
-                        p.h[(net.rows[layer] + k) * LANES + lane] += (
-                            batch.spring[s] * batch.targets[s, k]
-                        )
+        p.samples[lane] = s if s == tile * LANES + lane else -1
+        load_terms(p, lane, s, net, batch)
     if batch.start.shape[0]:
         to_panel(p.x, batch.start, tile, 1.0)
     else:
@@ -150,7 +177,7 @@ def _load(p, tile, net, batch, moving):  # type: ignore[no-untyped-def]
 
 
 @inner(cache=True)
-def _sweep(p, net, keep, kick, drift, ramp, tolerance):  # type: ignore[no-untyped-def]
+def sweep(p, net, work, keep, kick, drift, ramp, tolerance):  # type: ignore[no-untyped-def]
     """Step every layer once, in order; without tolerance, residuals are not found."""
     p.lanes[LANES:] = 0.0
     p.numbers[1], p.numbers[3], p.numbers[4] = keep, drift, ramp
@@ -159,15 +186,18 @@ def _sweep(p, net, keep, kick, drift, ramp, tolerance):  # type: ignore[no-untyp
         if net.seen[layer]:
             first, end = net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES
             copy(p.seen[first:end], p.x[first:end])
+    see(work, p.x, p.h, net)
     for layer in net.order:
         if net.frozen[layer]:
             continue
+        h = pull(work, p.x, p.h, net, layer)
         p.numbers[0], p.numbers[2] = net.boxes[layer, 0], kick / net.boxes[layer, 0]
         p.numbers[5], p.numbers[6] = net.boxes[layer, 1], net.boxes[layer, 2]
         relax_layer(
-            p.x, p.y, p.h, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
+            p.x, p.y, h, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
             net.rows[layer], net.sizes[layer], p.spring if net.springy[layer] else p.slack, p.lanes, p.numbers,
         )  # fmt: skip
+        moved(work, net, layer)
 
 
 @inner(cache=True)
@@ -193,20 +223,36 @@ def _confine(panel, net):  # type: ignore[no-untyped-def]
 
 
 @inner(cache=True)
-def _find_cycles(p, net, motion, before, tile, found):  # type: ignore[no-untyped-def]
-    """Take two steps more: a lane that comes back to where it was, having left it, is in a 2-cycle."""
+def look_again(p, net, work, motion, before, found):  # type: ignore[no-untyped-def]
+    """Measure the lanes that did not come to rest; where 2-cycles are possible, take two steps more.
+
+    A lane that comes back to where it was, having left it, is in a 2-cycle.
+    """
+    sweep(p, net, work, 0.0, 0.0, 0.0, 0.0, LOOK)
+    for lane in range(LANES):
+        s = p.samples[lane]
+        if s >= 0 and p.lanes[lane] > 0.0:
+            found.steps[s] = motion.keep.size
+            found.residual[s] = p.lanes[LANES + lane]
+    if (
+        not motion.synchronous
+        or motion.keep[motion.keep.size - 1] != 0.0
+        or not any_above(p.lanes[LANES : 2 * LANES], WIDE)
+    ):
+        return
     copy(before, p.x)
     for _ in range(2):
-        _sweep(p, net, 0.0, motion.kick, motion.drift, 0.0, 0.0)
-    for lane in range(min(LANES, found.steps.size - tile * LANES)):
-        s, back = tile * LANES + lane, 0.0
-        for e in range(lane, p.x.size, LANES):
-            back = max(back, abs(p.x[e] - before[e]))
-        found.two_cycle[s] = p.lanes[lane] > 0.0 and back < 0.05 * found.residual[s]
+        sweep(p, net, work, 0.0, motion.kick, motion.drift, 0.0, 0.0)
+    for lane in range(LANES):
+        s, back = p.samples[lane], 0.0
+        if s >= 0 and p.lanes[lane] > 0.0:
+            for e in range(lane, p.x.size, LANES):
+                back = max(back, abs(p.x[e] - before[e]))
+            found.two_cycle[s] = back < 0.05 * found.residual[s]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-untyped-def]
+def relax_tiles(first, last, net, motion, batch, found, work):  # type: ignore[no-untyped-def]
     """Relax the samples first·LANES … last·LANES − 1 and write what became of them.
 
     Every lane stops on its own, at the first step in which none of its units had to move, so that its residual
@@ -220,21 +266,17 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
         motion: how it moves.
         batch: the samples.
         found: written.
+        work: working memory of the convolutions, () where there are none.
     """
-    b, n = batch.fields.shape
+    n = batch.fields.shape[1]
     kind = net.w.dtype
-    size = n * LANES
-    p = Panels(
-        np.empty(size, kind), np.empty(size, kind), np.empty(size, kind), np.empty(size, kind),
-        np.empty(2 * LANES, kind), np.zeros(2 * LANES, kind),
-        np.empty(3 * LANES, kind), np.empty(8, kind),
-    )  # fmt: skip
-    p.slack[LANES:] = 1.0
-    spare = np.empty(size, kind)
+    p = panels(n, kind)
+    spare = np.empty(n * LANES, kind)
     restless = motion.force_noise > 0.0 or motion.state_noise > 0.0
     moving = any_above(motion.keep, 0.0) or any_above(motion.ramp, 0.0)
     for tile in range(first, last):
-        _load(p, tile, net, batch, moving)
+        load(p, tile, net, batch, moving)
+        all_moved(work, net)
         if motion.force_noise > 0.0:
             copy(spare, p.h)
         running = LANES
@@ -243,18 +285,21 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
                 copy(p.h, spare)
                 _shake(p.h, net, motion.force_noise, motion.seed, tile, 2 * t)
             tolerance = 0.0 if restless or motion.ramp[t] > 0.0 else motion.tolerance
-            _sweep(p, net, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance)
+            sweep(
+                p, net, work, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance
+            )
             if motion.state_noise > 0.0:
                 _shake(p.x, net, motion.state_noise, motion.seed, tile, 2 * t + 1)
                 _confine(p.x, net)
+                all_moved(work, net)
             if tolerance == 0.0:
                 continue
             for lane in range(LANES):
                 if p.lanes[lane] > 0.0 and p.lanes[2 * LANES + lane] == 0.0:
                     p.lanes[lane] = 0.0
                     running -= 1
-                    s = tile * LANES + lane
-                    if s < b:
+                    s = p.samples[lane]
+                    if s >= 0:
                         found.steps[s] = t
                         found.residual[s] = p.lanes[LANES + lane]
             if running == 0:
@@ -266,14 +311,4 @@ def relax_tiles(first, last, net, motion, batch, found):  # type: ignore[no-unty
             continue
         if motion.force_noise > 0.0:
             copy(p.h, spare)
-        _sweep(p, net, 0.0, 0.0, 0.0, 0.0, LOOK)
-        for lane in range(min(LANES, b - tile * LANES)):
-            if p.lanes[lane] > 0.0:
-                found.steps[tile * LANES + lane] = motion.keep.size
-                found.residual[tile * LANES + lane] = p.lanes[LANES + lane]
-        if (
-            motion.synchronous
-            and motion.keep[motion.keep.size - 1] == 0.0
-            and any_above(p.lanes[LANES : 2 * LANES], WIDE)
-        ):
-            _find_cycles(p, net, motion, spare, tile, found)
+        look_again(p, net, work, motion, spare, found)

@@ -20,7 +20,7 @@ from isingeq.backend import (
     SettleRequest,
     check_request,
 )
-from isingeq.couplings import Cosine, Coupling, Edges
+from isingeq.couplings import Convolution, Cosine, Coupling, Edges
 from isingeq.errors import BackendError, CapabilityError, ProblemError
 from isingeq.problem import Problem
 from isingeq.schedule import Annealing, Schedule
@@ -297,11 +297,18 @@ def _as_if(sound: Backend, request: SettleRequest, other: SettleRequest) -> Equi
 def _with_couplings(sound: Backend, request: SettleRequest, factors: list[float]) -> Equilibrium:
     """Settle with every coupling multiplied by its factor."""
     problem = request.problem
-    lists = (coupling.edges() for coupling in problem.couplings)
-    scaled = (Edges(problem.n, i, j, f * J) for f, (i, j, J) in zip(factors, lists, strict=True))
-    couplings = tuple(Cosine(one) if problem.angular else one for one in scaled)
+    couplings: list[Coupling] = []
+    for factor, coupling in zip(factors, problem.couplings, strict=True):
+        if isinstance(coupling, Convolution):
+            couplings.append(replace(coupling, J=factor * coupling.J))
+            continue
+        i, j, J = coupling.edges()
+        scaled = Edges(problem.n, i, j, factor * J)
+        couplings.append(Cosine(scaled) if problem.angular else scaled)
     return _as_if(
-        sound, request, replace(request, problem=Problem(problem.layers, couplings, problem.fields))
+        sound,
+        request,
+        replace(request, problem=Problem(problem.layers, tuple(couplings), problem.fields)),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.backend import Capabilities
-from isingeq.couplings import Cosine, Coupling, Dense, Edges, Injection
+from isingeq.couplings import Convolution, Cosine, Coupling, Dense, Edges, Injection, Window
 from isingeq.problem import Problem
 from isingeq.terms import Clamp, CosineNudge, LinearNudge, LogCosNudge, QuadraticNudge, Term
 from isingeq.testing.outcome import NotApplicable
@@ -68,6 +68,8 @@ def make(
         and np.linalg.norm(matrix(couplings, sum(sizes)), 2) > stiffest
     ):
         couplings = _cycle(capabilities, sizes, rng, reach)
+    if kind == "amplitude" and "convolution" in capabilities.couplings and sizes == SIZES[0]:
+        couplings += (_pooled(reach, np.random.default_rng(seed)),)
     low, high = (-1.5, 1.5) if kind == "spin" else (-6.0, 3.0)
     scale = _reach(capabilities.field_step)
     fields = draw_fields(capabilities, rng, (rows, sum(sizes)), (low * scale, high * scale))
@@ -275,6 +277,17 @@ def _cycle(
     if "edges" in c.couplings:
         closing = Edges(n, *closing.edges())
     return block(a, b), block(b, last), closing
+
+
+def _pooled(reach: float, rng: np.random.Generator) -> Coupling:
+    """Return a weak convolution of the first layer into the second, with a soft pool: smooth, but no sum over pairs.
+
+    It raises the largest coupling over stiffness by less than a tenth, so the equilibrium stays the only one.
+    """
+    a, b = SIZES[0][:2]
+    window = Window((2, 2, 1), b, 1, pool=2, pooling="soft", sharpness=1.0)
+    J = rng.uniform(-0.1 * reach, 0.1 * reach, window.shape)
+    return Convolution((0, a), (a, a + b), window, J)
 
 
 def _draw(

@@ -53,7 +53,7 @@ class Door:
 
 RELAXES = Capabilities(
     units=frozenset({"amplitude", "logistic", "quartic"}),
-    couplings=frozenset({"edges"}),
+    couplings=frozenset({"edges", "convolution"}),
     claim=Claim.FIXED_POINT,
     terms=TERMS,
     complex_nudging=True,

@@ -177,5 +177,5 @@ def run(case, net, how, *, dtype=np.float64, rows=slice(None), pieces=None):
     )
     tiles = -(-b // LANES)
     for first, last in pieces or [(0, tiles)]:
-        relax_tiles(first, last, net, how, batch, found)
+        relax_tiles(first, last, net, how, batch, found, ())
     return found, batch.momentum

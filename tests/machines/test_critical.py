@@ -42,9 +42,7 @@ def phase_space_map(problem, relaxation):
     found = Found(np.empty((b, n)), np.zeros(b, np.int64), np.zeros(b), np.zeros(b, bool))
     synchronous = int(relaxation.order == "synchronous")
     how = Motion(grid.keep, grid.ramp, grid.kick, grid.drift, 0.0, synchronous, 0.0, 0.0, 0)
-    relax_tiles(
-        0, -(-b // 16), layout.net._replace(w=layout.forces(problem, np.float64)), how, batch, found
-    )
+    relax_tiles(0, -(-b // 16), layout.loaded(problem, np.float64), how, batch, found, ())
     if relaxation.damping[0] == INF:  # momenta are not carried: only positions count
         return found.states[:n].T
     return np.concatenate([found.states, batch.momentum], axis=1).T

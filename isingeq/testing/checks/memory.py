@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from isingeq.backend import Backend, SettleRequest
-from isingeq.couplings import Injection
+from isingeq.couplings import Convolution, Injection
 from isingeq.problem import Problem
 from isingeq.testing import instances
 from isingeq.testing.outcome import expect
@@ -64,9 +64,14 @@ def check_inputs_are_not_changed(backend: Backend) -> None:
 def _arrays(request: SettleRequest) -> dict[str, np.ndarray]:
     arrays = {"fields": request.problem.fields}
     for number, coupling in enumerate(request.problem.couplings):
-        arrays[f"couplings[{number}]"] = (
-            coupling.K if isinstance(coupling, Injection) else coupling.edges()[2]
-        )
+        match coupling:
+            case Injection():
+                values = coupling.K
+            case Convolution():
+                values = coupling.J
+            case _:
+                values = coupling.edges()[2]
+        arrays[f"couplings[{number}]"] = values
     if request.initial is not None:
         arrays["initial"] = request.initial
     for term in request.terms:
