@@ -216,9 +216,15 @@ def audit(
         found = audit_experiment(resolved, num_samples=samples, entries=entries, beta=beta)
         output.table(
             f"{resolved.name} on {resolved.machine.spec}, nudging {found.nudging:g}",
-            ("parameters", "cosine", "relative error", "compared"),
+            ("parameters", "cosine", "relative error", "compared", "with recurrent backprop"),
             [
-                (b.name, f"{b.cosine:.6f}", f"{b.relative_error:.2e}", str(b.num_compared))
+                (
+                    b.name,
+                    f"{b.cosine:.6f}",
+                    f"{b.relative_error:.2e}",
+                    str(b.num_compared),
+                    "-" if b.recurrent is None else f"{b.recurrent:.6f}",
+                )
                 for b in found.blocks
             ],
         )

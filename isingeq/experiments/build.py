@@ -12,13 +12,15 @@ from calibration.store import corrections_for
 from isingeq import registry
 from isingeq.backend import Backend, SettleRequest, check_request
 from isingeq.errors import ConfigError
-from isingeq.experiments.config import Experiment, Mapped
+from isingeq.experiments.config import Data, Experiment, Learning, Mapped
 from isingeq.experiments.networks import build_network
 from isingeq.kernels.pool import Pool
+from isingeq.learning.augmentation import Augmentation
 from isingeq.learning.backprop import forward
 from isingeq.learning.estimator import Estimator
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer
+from isingeq.learning.recurrent import check_amplitudes
 from isingeq.learning.trainer import Course, Trainer
 from isingeq.problem import Problem
 from isingeq.tasks import Dataset, load
@@ -96,8 +98,10 @@ def build(
             seed=e.seed,
             pool=pool,
             gains=e.network.gains,
+            augmentation=augmentation_of(learning, data),
             path=checkpoint,
             identity=identity(experiment, data),
+            assumed=_dotted(Experiment(name=e.name, data=Data(name=e.data.name))),
         )
     except BaseException:
         opened.close()
@@ -168,12 +172,14 @@ def check_fits(network: Network, backend: Backend, estimator: Estimator) -> None
 
     Raises:
         CapabilityError: units, couplings, size or nudging are outside its capabilities.
-        ConfigError: spins under backprop.
+        ConfigError: spins under backprop, the plain or the recurrent one.
     """
     parameters, x = network.initial(0), np.zeros((1, network.inputs), np.float32)
     if estimator.method == "backprop":
         forward(network, parameters, x, Pool())
         return
+    if estimator.method in ("recurrent", "bptt"):
+        check_amplitudes(network)
     problem = network.problem(network.couplings(parameters), network.encode(parameters, x, Pool()))
     is_complex = np.iscomplexobj(estimator.phases()[0])
     request = SettleRequest(
@@ -190,22 +196,43 @@ def _clamp(problem: Problem) -> tuple[Clamp, ...]:
     return (Clamp(np.zeros(problem.n, np.bool_), np.zeros((problem.batch, problem.n))),)
 
 
+def augmentation_of(learning: Learning, data: Dataset) -> Augmentation | None:
+    """Return what happens to training images, None for nothing.
+
+    Raises:
+        ConfigError: examples that are no images, too large a shift, or classes that a mirror image does not keep.
+    """
+    if not (learning.shift or learning.flip):
+        return None
+    if learning.flip and not data.mirrored:
+        raise ConfigError(
+            f"learning.flip mirrors images, and those of {data.name} do not keep their class: set learning.flip=false"
+        )
+    return Augmentation(data.shape, learning.shift, learning.flip)
+
+
 def identity(experiment: Experiment, data: Dataset) -> dict[str, object]:
     """Return, by dotted key, all that must agree for a checkpoint to be resumed.
 
-    The digest of the data is among it; the number of epochs is not where the learning rate is
-    constant, so that a run can be prolonged.
+    The digest of the data is among it; the number of epochs is not where the learning rate does not
+    follow the run, so that it can be prolonged. A checkpoint that is older than a key had its default.
     """
-    out: dict[str, object] = {"data.sha256": data.sha256}
+    out = {"data.sha256": data.sha256, **_dotted(experiment)}
+    out["machine.backend"] = _wherever_plugged(experiment.machine.backend)
+    prolonged = experiment.learning.anneal == "constant" and not experiment.learning.warmup
+    free = {*_FREE_TO_CHANGE, *(("learning.epochs", "learning.patience") if prolonged else ())}
+    return {key: value for key, value in out.items() if key not in free}
+
+
+def _dotted(experiment: Experiment) -> dict[str, object]:
+    """Return the values of all keys, by dotted key."""
+    out: dict[str, object] = {}
     for key, value in experiment.model_dump(mode="json").items():
         if isinstance(value, dict):
             out |= {f"{key}.{inner}": v for inner, v in value.items()}
         else:
             out[key] = value
-    out["machine.backend"] = _wherever_plugged(experiment.machine.backend)
-    prolonged = experiment.learning.anneal == "constant"
-    free = {*_FREE_TO_CHANGE, *(("learning.epochs", "learning.patience") if prolonged else ())}
-    return {key: value for key, value in out.items() if key not in free}
+    return out
 
 
 def _wherever_plugged(spec: str) -> str:

@@ -171,7 +171,7 @@ class Learning(BaseModel):
     """How equilibria become updates, and for how long; see `Estimator`, `Optimizer` and `Course`.
 
     Attributes:
-        estimator: kind of contrast, or backprop for the baseline.
+        estimator: kind of contrast; or a baseline: recurrent backprop, the same unrolled (bptt), or plain backprop.
         nudging: strength of the nudge.
         points: nudged phases of the holomorphic estimator.
         free_steps: most steps of the free phase.
@@ -189,9 +189,14 @@ class Learning(BaseModel):
         decay: weight decay.
         anneal: how the rate falls over the run.
         final_rate: share of the rate left at the end.
+        warmup: share of the run in which the rate first rises from 0 on a straight line.
+        clip_norm: gradients that are longer are scaled down to this length, and counted; None for no limit.
         weight_limit: parameters are kept in ± this; None for no limit.
         epochs: passes over the training part.
         batch_size: samples per update.
+        shift: training images move by up to so many pixels along each axis, anew every time.
+        flip: training images are mirrored left to right half of the time, where their classes allow it.
+        warm_start: free phases start from the free states of the epoch before.
         patience: epochs without a better validation accuracy after which to stop; None for never.
         keep_best: use the parameters of the best validation accuracy instead of the last ones.
         renew_every: updates after which the schedule of a relaxing machine is found anew.
@@ -200,9 +205,9 @@ class Learning(BaseModel):
 
     model_config = CLOSED
 
-    estimator: Literal["centred", "positive", "negative", "holomorphic", "coupled", "backprop"] = (
-        "centred"
-    )
+    estimator: Literal[
+        "centred", "positive", "negative", "holomorphic", "coupled", "recurrent", "bptt", "backprop"
+    ] = "centred"
     nudging: Positive = 0.1
     points: Annotated[int, Field(ge=2)] = 2
     free_steps: Count = 100
@@ -220,9 +225,14 @@ class Learning(BaseModel):
     decay: NotNegative = 0.0
     anneal: Literal["constant", "linear", "cosine"] = "constant"
     final_rate: NotNegative = 0.0
+    warmup: Share = 0.0
+    clip_norm: Positive | None = None
     weight_limit: Positive | None = None
     epochs: Count = 10
     batch_size: Count = 32
+    shift: Annotated[int, Field(ge=0)] = 0
+    flip: bool = False
+    warm_start: bool = False
     patience: Count | None = None
     keep_best: bool = False
     renew_every: Count = 200

@@ -5,7 +5,6 @@ of every array. Writing goes to a new file, is flushed to disk, and replaces the
 """
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -90,7 +89,7 @@ def load(path: Path) -> Checkpoint:
 
 def _read(path: Path) -> Checkpoint:
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             digests, data = header["sha256"], header["data"]
             arrays = {k.removeprefix("array."): file[k] for k in file.files if k != "header"}
@@ -108,9 +107,9 @@ def _read(path: Path) -> Checkpoint:
 
 def _digest(array: NDArray[np.generic]) -> str:
     contiguous = np.ascontiguousarray(array)
-    return hashlib.sha256(
-        f"{contiguous.dtype.str}{contiguous.shape}".encode() + contiguous.tobytes()
-    ).hexdigest()
+    digest = hashlib.sha256(f"{contiguous.dtype.str}{contiguous.shape}".encode())
+    digest.update(contiguous.data)
+    return digest.hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

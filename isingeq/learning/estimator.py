@@ -9,6 +9,8 @@
 | negative      | −β, 0              | −1/β, 1/β                 | O(β)      |
 | holomorphic   | β e^(2πik/N)       | e^(−2πik/N) / N β, real part | O(β^N) |
 | coupled       | output held at s − β ∂C, s + β ∂C | as centred | O(β²), biased |
+| recurrent     | none: the linear response of the free state, solved for | exact |
+| bptt          | none: that response by as many steps as a nudged phase has | baseline |
 | backprop      | none: the feedforward network of the same shape | | baseline |
 
 Scellier & Bengio 2017; Laborieux et al. 2021 (centred); Laborieux & Zenke 2022 (holomorphic); Stern et al. 2021
@@ -28,10 +30,13 @@ from isingeq.learning.backprop import backprop
 from isingeq.learning.cost import Labels, tangent
 from isingeq.learning.network import Encoded, Network
 from isingeq.learning.parameters import Parameters
+from isingeq.learning.recurrent import recurrent
 from isingeq.schedule import Schedule
 from isingeq.terms import Clamp, Term
 
-Method = Literal["centred", "positive", "negative", "holomorphic", "coupled", "backprop"]
+Method = Literal[
+    "centred", "positive", "negative", "holomorphic", "coupled", "recurrent", "bptt", "backprop"
+]
 Reads = Literal["mean", "best"]
 
 
@@ -44,8 +49,9 @@ class Estimator:
         nudging: β, > 0.
         points: nudged phases of the holomorphic method.
         free_steps: most steps of the free phase.
-        nudged_steps: most steps of a nudged phase.
-        tolerance: residual at which a phase stops; 0 runs all steps.
+        nudged_steps: most steps of a nudged phase, and of the linear response.
+        tolerance: residual at which a phase stops, and share of the push at which a response is solved; 0 runs all
+            steps.
         reads: states per sample.
         select: contrast the mean over reads, or the read of lowest energy.
         skip_correct: leave out samples whose free output equals its target (spins).
@@ -70,6 +76,11 @@ class Estimator:
             )
         if self.method == "holomorphic" and self.points < 2:
             raise ConfigError(f"holomorphic nudging needs at least 2 points, got {self.points}")
+        if self.method in ("recurrent", "bptt") and self.reads > 1 and self.select == "mean":
+            raise ConfigError(
+                f"{self.method} differentiates at one equilibrium, the mean over {self.reads} reads is none: "
+                "set reads = 1, or select = best"
+            )
 
     def phases(self) -> tuple[Floats, Floats]:
         """Return nudging and coefficient of every nudged phase, complex for the holomorphic method."""
@@ -94,7 +105,7 @@ class Step:
         cost: mean cost of the free states.
         num_correct: samples whose free state has the right class.
         free: free equilibrium; None for backprop.
-        nudged: nudged equilibria, phase after phase; None for backprop and when every sample was skipped.
+        nudged: nudged equilibria, phase after phase; None for methods without and when every sample was skipped.
         num_clipped: input fields cut by the encoder.
     """
 
@@ -110,9 +121,9 @@ class Step:
 def estimate(
     estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
     *, seed: int, schedule: Schedule | None, pool: Pool, out: Parameters,
-    couplings: tuple[Coupling, ...] | None = None,
+    couplings: tuple[Coupling, ...] | None = None, initial: Floats | None = None,
 ) -> Step:  # fmt: skip
-    """Return the gradient of the mean cost of a batch, from two settle calls.
+    """Return the gradient of the mean cost of a batch, from at most two settle calls.
 
     Args:
         estimator: how.
@@ -126,6 +137,7 @@ def estimate(
         pool: threads for the products outside the backend.
         out: gradient, overwritten.
         couplings: of the network at these parameters, where they are at hand.
+        initial: states (b, r, n) that the free phase starts from; None for the backend's own start.
 
     Raises:
         DivergenceError: the cost is no longer finite.
@@ -136,7 +148,14 @@ def estimate(
     couplings = couplings or network.couplings(parameters)
     encoded = network.encode(parameters, x, pool)
     free = settle_free(
-        estimator, network, backend, couplings, encoded, seed=seed, schedule=schedule
+        estimator,
+        network,
+        backend,
+        couplings,
+        encoded,
+        seed=seed,
+        schedule=schedule,
+        initial=initial,
     )
     first, last = network.spans[-1]
     states = chosen(estimator, free)
@@ -152,9 +171,19 @@ def estimate(
         part = np.flatnonzero(
             np.abs(network.cost.slope(parameters, outputs, labels)).max(axis=1) > 0
         )
+    inputs = encoded.inputs
+    if part.size < len(x):
+        inputs = tuple(component.rows(part) for component in inputs)
     nudged = None
     if not part.size:
         out.vector[:] = 0
+    elif estimator.method in ("recurrent", "bptt"):
+        recurrent(
+            network, couplings, inputs, states[part],
+            network.cost.slope(parameters, outputs, labels)[part], np.full(part.size, 1 / len(x), states.dtype), out,
+            steps=estimator.nudged_steps, tolerance=estimator.tolerance if estimator.method == "recurrent" else None,
+            pool=pool,
+        )  # fmt: skip
     else:
         nudged, coefficients = _settle_nudged(
             estimator,
@@ -172,9 +201,6 @@ def estimate(
             at_rest, rest_signs = _weighted(estimator, free, -coefficients / len(x), len(x))
             states = np.concatenate([states, at_rest[:, part]])
             signs = np.concatenate([signs, rest_signs[:, part]])
-        inputs = encoded.inputs
-        if part.size < len(x):
-            inputs = tuple(component.rows(part) for component in inputs)
         network.contrast(couplings, inputs, states, signs, out, pool)
     network.cost.explicit(parameters, outputs, labels, out)
     return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped)
@@ -182,15 +208,16 @@ def estimate(
 
 def settle_free(
     estimator: Estimator, network: Network, backend: Backend, couplings: tuple[Coupling, ...], encoded: Encoded,
-    *, seed: int, schedule: Schedule | None,
+    *, seed: int, schedule: Schedule | None, initial: Floats | None = None,
 ) -> Equilibrium:  # fmt: skip
-    """Settle the free phase of a batch."""
+    """Settle the free phase of a batch, from initial states (b, r, n) or from the backend's own start."""
     return backend.settle(
         SettleRequest(
             network.problem(couplings, encoded),
             reads=estimator.reads,
             schedule=schedule,
             seed=seed,
+            initial=initial,
             tolerance=estimator.tolerance,
             max_steps=estimator.free_steps,
             precision=estimator.precision,

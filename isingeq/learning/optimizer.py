@@ -1,6 +1,7 @@
-"""Optimizers: SGD with momentum and Adam, rates per layer, rate schedules, and projection into a range."""
+"""Optimizers: SGD with momentum and Adam, rates per layer and over time, clipped gradients, projected weights."""
 
 from dataclasses import dataclass
+from math import inf, sqrt
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,8 @@ class Optimizer:
         decay: weight decay, on weights only; decoupled for adam.
         anneal: how the rate falls over the run: constant, linear or cosine.
         final_rate: share of the rate left at the end.
+        warmup: share of the run in which the rate first rises from 0 on a straight line; it falls after that.
+        clip_norm: gradients longer than this are scaled down to it, all parameters together; None for no limit.
         weight_limit: weights and biases are projected into ± this after every update; None for none.
     """
 
@@ -38,6 +41,8 @@ class Optimizer:
     decay: float = 0.0
     anneal: Literal["constant", "linear", "cosine"] = "constant"
     final_rate: float = 0.0
+    warmup: float = 0.0
+    clip_norm: float | None = None
     weight_limit: float | None = None
 
     def __post_init__(self) -> None:
@@ -59,9 +64,16 @@ class Optimizer:
                 f"rate {self.rate} must be in [0, 1e6], decay {self.decay} >= 0, "
                 f"momentum {self.momentum} and second {self.second} in [0, 1)"
             )
+        if not 0 <= self.warmup < 1 or not (self.clip_norm is None or 0 < self.clip_norm < inf):
+            raise ConfigError(
+                f"warmup {self.warmup} must be in [0, 1), clip_norm {self.clip_norm} > 0 or none"
+            )
 
     def rate_at(self, progress: float) -> float:
         """Return the learning rate when `progress` (0 to 1) of the run is done."""
+        if progress < self.warmup:
+            return self.rate * progress / self.warmup
+        progress = (progress - self.warmup) / (1 - self.warmup)
         left = 1 - self.final_rate
         if self.anneal == "linear":
             return self.rate * (self.final_rate + left * (1 - progress))
@@ -93,24 +105,31 @@ class Update:
         )
         self.num_steps = 0
 
-    def apply(self, gradient: Parameters, progress: float) -> None:
+    def apply(self, gradient: Parameters, progress: float) -> bool:
         """Update the parameters in place.
 
         Args:
-            gradient: dL/dθ.
+            gradient: dL/dθ, scaled in place where it is clipped.
             progress: share of the run that is done.
+
+        Returns:
+            Whether the gradient was clipped.
 
         Raises:
             DivergenceError: the gradient is not finite, and the parameters are left as they were; or the
                 parameters ran away, and are still finite numbers.
         """
-        if not _is_bounded(gradient.vector):
+        square = _square(gradient.vector)
+        if not np.isfinite(square):
             raise DivergenceError(
                 f"the gradient of update {self.num_steps + 1} is not finite: "
                 "lower the learning rate or raise the nudging"
             )
         self.num_steps += 1
         vector, o = self.parameters.vector, self.optimizer
+        length, longest = sqrt(square), inf if o.clip_norm is None else o.clip_norm
+        if length > longest:
+            gradient.vector[:] *= longest / length
         rates: NDArray[np.float64] = o.rate_at(progress) * self._factors
         if o.method == "adam":
             adam(vector, gradient.vector, self.first, self.second, self._ends, rates, o.momentum, o.second,
@@ -119,10 +138,11 @@ class Update:
             sgd(vector, gradient.vector, self.first, self._ends, rates, o.momentum, self._decay)
         if o.weight_limit is not None:
             np.clip(vector, -o.weight_limit, o.weight_limit, out=vector)
-        if not _is_bounded(vector):
+        if not np.isfinite(_square(vector)):
             raise DivergenceError(
                 f"the parameters of update {self.num_steps} ran away: lower the learning rate"
             )
+        return length > longest
 
     def state(self) -> dict[str, Floats]:
         """Return what a checkpoint keeps."""
@@ -134,7 +154,7 @@ class Update:
         self.num_steps = int(state["num_steps"])
 
 
-def _is_bounded(vector: Floats) -> bool:
-    """Return whether the sum of squares is finite: it overflows long before a number does."""
+def _square(vector: Floats) -> float:
+    """Return the sum of squares: it overflows long before a number does."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(vector, vector)))
+        return float(np.dot(vector, vector))

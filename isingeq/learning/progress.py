@@ -21,6 +21,8 @@ class Tally:
     num_two_cycles: int = 0
     num_clipped: int = 0
     settles: int = 0
+    updates: int = 0
+    num_gradients_clipped: int = 0
 
     def add(self, step: Step, tolerance: float) -> None:
         """Add one batch; unsettled is a residual above the tolerance, or above 1e-3 where all steps are run."""
@@ -62,6 +64,7 @@ class Epoch:
         num_two_cycles: settles found flipping between two states.
         num_clipped: input fields cut.
         settles: samples settled, all phases counted.
+        clipped_gradients: share of the updates whose gradient was clipped.
         rate: learning rate at the end.
         weight_rms: root mean square of all parameters.
         wall_s: seconds.
@@ -80,6 +83,7 @@ class Epoch:
     num_two_cycles: int
     num_clipped: int
     settles: int
+    clipped_gradients: float
     rate: float
     weight_rms: float
     wall_s: float

@@ -23,6 +23,7 @@ SHARE = 128
 def estimate_in_shares(
     estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
     rows: NDArray[np.int64], *, seed: int, schedule: Schedule | None, pool: Pool, out: Parameters,
+    initial: Floats | None = None,
 ) -> list[Step]:  # fmt: skip
     """Write the gradient of the mean cost of a batch into `out`, and return the step of each share.
 
@@ -41,6 +42,7 @@ def estimate_in_shares(
         schedule: of all settle calls.
         pool: threads.
         out: gradient, overwritten.
+        initial: states (num, r, n) of all samples that their free phases start from; None for the backend's start.
 
     Raises:
         DivergenceError: the cost is no longer finite.
@@ -57,6 +59,7 @@ def estimate_in_shares(
             steps[k] = step = estimate(
                 estimator, network, backend, parameters, x[share], labels[share],
                 seed=seed + 2 * k, schedule=schedule, pool=pool, out=parts[k], couplings=couplings,
+                initial=None if initial is None else initial[share],
             )  # fmt: skip
             if len(starts) > 1:
                 parts[k].vector[:] *= step.num_samples / len(rows)

@@ -1,7 +1,8 @@
 """Trainer: epochs of gradient and update over any backend, resumable bit for bit.
 
 Nothing random is drawn from a stream that runs on: the order of an epoch comes from (seed, epoch), the seed of a
-settle from (seed, update). So a checkpoint holds counters instead of generators, and a resumed run cannot tell.
+settle and what happens to the images of a batch from (seed, update). So a checkpoint holds counters instead of
+generators, and a resumed run cannot tell.
 """
 
 import time
@@ -17,6 +18,7 @@ from isingeq.backend import Backend, Floats
 from isingeq.errors import CheckpointError, ConfigError, DeviceError
 from isingeq.kernels.pool import Pool
 from isingeq.learning import checkpoint
+from isingeq.learning.augmentation import Augmentation
 from isingeq.learning.backprop import forward
 from isingeq.learning.cost import Labels
 from isingeq.learning.estimator import Estimator, chosen, may_renew, settle_free
@@ -25,6 +27,7 @@ from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.progress import Epoch, Position, Tally
 from isingeq.learning.shares import estimate_in_shares
+from isingeq.learning.warm import room_for_states
 from isingeq.schedule import Schedule, schedule_data, schedule_from
 
 
@@ -53,6 +56,7 @@ class Course:
         renew_every: updates after which a relaxing backend's schedule is found anew.
         checkpoint_every_s: seconds between checkpoints inside an epoch; there is one after every epoch.
         evaluation_batch: samples per settle call when predicting.
+        warm_start: free phases of training start from the free states of the epoch before.
     """
 
     epochs: int = 10
@@ -62,6 +66,7 @@ class Course:
     renew_every: int = 200
     checkpoint_every_s: float = 300.0
     evaluation_batch: int = 1000
+    warm_start: bool = False
 
     def __post_init__(self) -> None:
         if (
@@ -91,8 +96,9 @@ class Trainer:
 
     def __init__(
         self, network: Network, backend: Backend, data: Split, *, estimator: Estimator, optimizer: Optimizer,
-        course: Course, seed: int, pool: Pool, gains: tuple[float, ...] | None = None, path: Path | None = None,
-        identity: Mapping[str, object] | None = None,
+        course: Course, seed: int, pool: Pool, gains: tuple[float, ...] | None = None,
+        augmentation: Augmentation | None = None, path: Path | None = None,
+        identity: Mapping[str, object] | None = None, assumed: Mapping[str, object] | None = None,
     ) -> None:  # fmt: skip
         """Set up a run.
 
@@ -106,15 +112,22 @@ class Trainer:
             seed: of initial weights, order and settles.
             pool: threads.
             gains: of the initial weights.
+            augmentation: of training images; None for none.
             path: of the checkpoint file; None keeps none.
             identity: what must agree for a checkpoint to be resumed here.
+            assumed: what holds of it where a checkpoint is older than the key.
 
         Raises:
-            ConfigError: a batch larger than the training part.
+            ConfigError: a batch larger than the training part, or warm starts that cannot be.
+            CapabilityError: warm starts on a backend that takes no initial states.
         """
         if course.batch_size > len(data.x_train):
             raise ConfigError(
                 f"batch_size {course.batch_size} is larger than the {len(data.x_train)} training samples: lower it"
+            )
+        if course.warm_start and augmentation is not None:
+            raise ConfigError(
+                "warm_start goes back to the same image, shift and flip make another of it: leave either away"
             )
         self.network, self.backend, self.data = network, backend, data
         self.estimator, self.course, self.seed, self.pool = estimator, course, seed, pool
@@ -123,7 +136,12 @@ class Trainer:
         self.update = Update(optimizer, self.parameters)
         self.gradient = self.parameters.like()
         self.position = Position()
-        self.path, self.identity = path, dict(identity or {})
+        self.augmentation = augmentation
+        self.states: Floats | None = None
+        if course.warm_start:
+            self.states = room_for_states(len(data.x_train), network, backend, estimator)
+        self.path = path
+        self.identity, self.assumed = dict(identity or {}), dict(assumed or {})
         self._saved_at = time.monotonic()
 
     @property
@@ -174,7 +192,7 @@ class Trainer:
     def predict(self, x: Floats, *, parameters: Parameters | None = None) -> NDArray[np.int64]:
         """Return the classes (b,) that free states of inputs (b, inputs) stand for."""
         parameters = parameters or self.parameters
-        self._renew_schedule(x[:64], parameters)
+        self._renew_schedule(x, slice(64), parameters)
         return predict(
             self.network, self.backend, parameters, x, estimator=self.estimator, schedule=self.position.schedule,
             seed=self.seed, pool=self.pool, batch=self.course.evaluation_batch,
@@ -183,18 +201,30 @@ class Trainer:
     def _train_batch(self, order: NDArray[np.int64]) -> None:
         p = self.position
         part = order[p.batch * self.course.batch_size : (p.batch + 1) * self.course.batch_size]
-        self._renew_schedule(self.data.x_train[part[:64]], self.parameters)
+        self._renew_schedule(self.data.x_train, part[:64], self.parameters)
+        x, labels, rows = self.data.x_train, self.data.y_train, part
+        if self.augmentation is not None:
+            x = self.augmentation.images(x, part, seed=self.seed, update=p.update)
+            labels, rows = labels[part], np.arange(len(part))
         steps = estimate_in_shares(
-            self.estimator, self.network, self.backend, self.parameters, self.data.x_train, self.data.y_train, part,
+            self.estimator, self.network, self.backend, self.parameters, x, labels, rows,
             seed=_settle_seed(self.seed, p.update), schedule=p.schedule, pool=self.pool, out=self.gradient,
+            initial=self.states if p.epoch else None,  # an epoch meets every sample: all are known after the first
         )  # fmt: skip
-        self.update.apply(self.gradient, p.update / (self.course.epochs * self.num_batches))
+        progress = p.update / (self.course.epochs * self.num_batches)
+        p.tally.num_gradients_clipped += self.update.apply(self.gradient, progress)
+        p.tally.updates += 1
         for step in steps:
             p.tally.add(step, self.estimator.tolerance)
+        if self.states is not None:
+            found = [step.free.states for step in steps if step.free is not None]
+            self.states[part] = np.concatenate(found)
         p.batch += 1
         p.update += 1
 
-    def _renew_schedule(self, x: Floats, parameters: Parameters) -> None:
+    def _renew_schedule(
+        self, x: Floats, rows: NDArray[np.int64] | slice, parameters: Parameters
+    ) -> None:
         """Find the schedule once; again at declared updates where it changes the way and not the answer."""
         p = self.position
         if self.estimator.method == "backprop":
@@ -204,7 +234,7 @@ class Trainer:
             return
         if p.renewed_at == p.update:
             return
-        encoded = self.network.encode(parameters, x, self.pool)
+        encoded = self.network.encode(parameters, x[rows], self.pool)
         p.schedule = self.backend.suggest_schedule(
             self.network.problem(self.network.couplings(parameters), encoded)
         )
@@ -232,6 +262,7 @@ class Trainer:
             num_two_cycles=t.num_two_cycles,
             num_clipped=t.num_clipped,
             settles=t.settles,
+            clipped_gradients=t.num_gradients_clipped / max(1, t.updates),
             rate=self.update.optimizer.rate_at(p.update / (self.course.epochs * self.num_batches)),
             weight_rms=float(np.sqrt(np.mean(self.parameters.vector.astype(np.float64) ** 2))),
             wall_s=wall_s,
@@ -269,6 +300,8 @@ class Trainer:
             "best": self.best.vector,
             **self.update.state(),
         }
+        if self.states is not None:
+            arrays["states"] = self.states
         checkpoint.save(self.path, arrays, data)
 
     def resume(self) -> str | None:
@@ -282,7 +315,8 @@ class Trainer:
         """
         assert self.path is not None
         found = checkpoint.load(self.path)
-        theirs = cast(Mapping[str, object], found.data["identity"])
+        theirs = {k: v for k, v in self.assumed.items() if k in self.identity}
+        theirs |= cast(Mapping[str, object], found.data["identity"])
         if theirs != self.identity:
             changed = sorted(
                 k for k in {*theirs, *self.identity} if theirs.get(k) != self.identity.get(k)
@@ -296,6 +330,9 @@ class Trainer:
         self.update.restore(
             {k: np.asarray(found.arrays[k]) for k in ("first", "second", "num_steps")}
         )
+        if self.states is not None:
+            # Not copied into the room that is there: that would hold them twice.
+            self.states = np.asarray(found.arrays["states"], self.states.dtype)
         position = dict(cast(Mapping[str, Any], found.data["position"]))
         position["tally"] = Tally(**position["tally"])
         self.position = Position(

@@ -51,6 +51,7 @@ class Dataset:
         source: where the examples come from, in one line.
         scaling: how raw values became [0, 1], in one line.
         num_clipped: how many test values were clipped to [0, 1].
+        mirrored: examples are images, and one mirrored left to right is still of its class.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Dataset:
     source: str
     scaling: str
     num_clipped: int
+    mirrored: bool = False
 
     @cached_property
     def sha256(self) -> str:
@@ -131,6 +133,7 @@ def from_arrays(
     source: str = "arrays of the caller",
     num_classes: int | None = None,
     full_scale: float | None = 1.0,
+    mirrored: bool = False,
     train_size: int | None = None,
     validation_size: int | None = None,
     test_size: int | None = None,
@@ -149,6 +152,7 @@ def from_arrays(
         num_classes: None counts them in y_train.
         full_scale: value that becomes 1, such as 255 for pixels; values outside 0 … full_scale
             are refused. None scales each feature by the training part, as for Iris.
+        mirrored: examples are images, and one mirrored left to right is still of its class.
         train_size: as for `load`; so are the four that follow.
         validation_size: taken out of the training part.
         test_size: number of test examples.
@@ -171,6 +175,7 @@ def from_arrays(
         num_classes=_count_classes(arrays["y_train"]) if num_classes is None else num_classes,
         full_scale=full_scale,
         source=source,
+        mirrored=mirrored,
     )
     selection = Selection(
         train_size=train_size,
@@ -217,4 +222,5 @@ def _assemble(name: str, raw: RawExamples, selection: Selection) -> Dataset:
         source=raw.source,
         scaling=str(scale),
         num_clipped=num_clipped,
+        mirrored=raw.mirrored,
     )

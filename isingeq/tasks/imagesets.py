@@ -28,6 +28,7 @@ class ImageSet:
         npz: file name of its NumPy archive.
         hint: the other files that it is read from.
         shape: of one image.
+        mirrored: an image mirrored left to right is still of its class.
         folders: where its files may lie within the data folder, most telling first.
         read: reads the files of one folder.
         mirrors: addresses that the files are downloaded from, tried in turn.
@@ -41,6 +42,7 @@ class ImageSet:
     npz: str
     hint: str
     shape: tuple[int, ...]
+    mirrored: bool
     folders: tuple[str, ...]
     read: Callable[[Path], Found | None]
     mirrors: tuple[str, ...]
@@ -54,6 +56,7 @@ MNIST = ImageSet(
     npz="mnist.npz",
     hint=f"{_IDX_HINT} in a subfolder mnist",
     shape=(28, 28),
+    mirrored=False,
     folders=("mnist", "MNIST/raw", "."),
     read=idx.read_idx_folder,
     mirrors=(
@@ -74,6 +77,7 @@ FASHION_MNIST = ImageSet(
     npz="fashion_mnist.npz",
     hint=f"{_IDX_HINT} in a subfolder fashion-mnist",
     shape=(28, 28),
+    mirrored=True,
     folders=("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "."),
     read=idx.read_idx_folder,
     mirrors=(
@@ -94,6 +98,7 @@ CIFAR10 = ImageSet(
     npz="cifar10.npz",
     hint=f"data_batch_1.bin to data_batch_5.bin and test_batch.bin, or {cifar.ARCHIVE}",
     shape=(32, 32, 3),
+    mirrored=True,
     folders=("cifar-10-batches-bin", "cifar10", "."),
     read=cifar.read_cifar_folder,
     mirrors=("https://www.cs.toronto.edu/~kriz/",),
@@ -119,6 +124,7 @@ def load_images(images: ImageSet, *, data_dir: Path | None) -> RawExamples:
         full_scale=255.0,
         source=f"{images.title}, from {found.place}",
         origin=found.origin,
+        mirrored=images.mirrored,
     )
     if raw.x_train.dtype.kind not in "ui":
         raise DataError(

@@ -26,6 +26,7 @@ class RawExamples:
             greatest value it takes in the training part.
         source: where the examples come from, in one line.
         origin: what to call each of the four arrays in an error, such as its file.
+        mirrored: examples are images, and one mirrored left to right is still of its class.
 
     Raises:
         DataError: shapes that disagree, values that are not finite or out of range, labels that
@@ -40,6 +41,7 @@ class RawExamples:
     full_scale: float | None
     source: str
     origin: Mapping[str, str] = field(default_factory=dict)
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):

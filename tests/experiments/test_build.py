@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from isingeq.errors import CapabilityError, ConfigError
@@ -5,7 +6,8 @@ from isingeq.experiments import build
 from isingeq.experiments.config import Machine, Mapped
 from isingeq.experiments.networks import build_network
 from isingeq.experiments.reading import validate
-from isingeq.tasks import load
+from isingeq.learning.augmentation import Augmentation
+from isingeq.tasks import from_arrays, load
 
 
 def changed(experiment, **tables):
@@ -109,9 +111,33 @@ def test_a_board_may_come_back_at_another_port(blobs_on_spins, a, b, same):
     assert (one == other) is same
 
 
+@pytest.mark.parametrize(
+    ("data", "learning", "says"),
+    [
+        ("digits", {"flip": True}, r"those of digits do not keep their class: set learning\.flip=false"),
+        ("blobs", {"shift": 1}, r"the examples have shape \(2,\): set shift = 0"),
+        ("digits", {"shift": 8}, "8 × 8 pixels: at most 7"),
+        ("digits", {"shift": 1, "warm_start": True}, "leave either away"),
+    ],
+)  # fmt: skip
+def test_augmentation_that_makes_no_sense_is_refused_in_one_line(blobs, data, learning, says):
+    with pytest.raises(ConfigError, match=says) as refusal:
+        build.build(changed(blobs, data={"name": data}, learning=learning))
+    assert "\n" not in str(refusal.value)
+
+
+def test_images_are_shifted_and_mirrored_where_the_data_set_allows_it(blobs):
+    x, y = np.zeros((12, 4, 4, 3)), np.arange(12) % 2
+    for mirrored in (False, True):
+        data = from_arrays(x, y, x, y, mirrored=mirrored)
+        assert build.augmentation_of(blobs.learning, data) is None
+        learning = changed(blobs, learning={"shift": 2, "flip": mirrored}).learning
+        assert build.augmentation_of(learning, data) == Augmentation((4, 4, 3), 2, mirrored)
+
+
 def test_epochs_belong_to_the_identity_where_the_rate_follows_them(blobs):
     data = load("blobs")
-    for anneal, same in (("constant", True), ("cosine", False)):
-        short = changed(blobs, learning={"anneal": anneal})
-        long = changed(blobs, learning={"anneal": anneal, "epochs": 9})
+    for rate, same in (({}, True), ({"anneal": "cosine"}, False), ({"warmup": 0.1}, False)):
+        short = changed(blobs, learning=rate)
+        long = changed(blobs, learning={**rate, "epochs": 9})
         assert (build.identity(short, data) == build.identity(long, data)) is same

@@ -12,6 +12,7 @@ from isingeq.experiments.plots import NAMES
 from isingeq.experiments.reading import amended, validate
 from isingeq.experiments.run import Stopped, Watcher, evaluate, resume, train
 from isingeq.experiments.run_folder import RunFolder
+from isingeq.learning import checkpoint
 
 KEYS = {
     "test_accuracy", "train_accuracy", "epochs", "wall_s", "cpu_s", "settles", "mean_free_steps",
@@ -109,6 +110,58 @@ def test_resumed_equals_uninterrupted(kind, batches, tmp_path, request):
     assert timeless[0] == timeless[1]
 
 
+@pytest.mark.parametrize(
+    "learning", [{"shift": 2, "clip_norm": 0.3, "warmup": 0.1}, {"warm_start": True}], ids=str
+)
+def test_images_resumed_in_the_middle_of_an_epoch_equal_the_uninterrupted_run(
+    learning, tmp_path, blobs
+):
+    table = blobs.model_dump(exclude_none=True)
+    table["data"] = {"name": "digits", "train_size": 60, "validation_size": 20, "test_size": 20}
+    table["learning"] |= {"epochs": 3, **learning}
+    experiment = validate(table)
+    whole = train(experiment, out=tmp_path / "whole", plots=False)
+    assert isinstance(
+        train(experiment, out=tmp_path / "parts", watcher=stop_after(9), plots=False), Stopped
+    )
+    resumed = resume(tmp_path / "parts", plots=False)
+    assert resumed["params_sha256"] == whole["params_sha256"]
+    told = [
+        [
+            (e["cost"], e["clipped_gradients"], e["mean_free_steps"])
+            for e in RunFolder(tmp_path / name).epochs
+        ]
+        for name in ("whole", "parts")
+    ]
+    assert told[0] == told[1]
+    assert evaluate(tmp_path / "parts")["params_sha256"] == whole["params_sha256"]
+
+
+def test_a_run_folder_older_than_a_key_is_still_evaluated_and_resumed(blobs, tmp_path):
+    """Take out of a folder all that came with the keys for images."""
+    result = train(blobs, out=tmp_path / "run", plots=False)
+    new = ("shift", "flip", "warm_start", "clip_norm", "warmup")
+    folder = RunFolder(tmp_path / "run")
+    for path in (folder.path / "config.toml", folder.path / "metrics.jsonl"):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not line.startswith(new)))
+    found = checkpoint.load(folder.checkpoint)
+    data = {**found.data}
+    data["identity"] = {
+        k: v for k, v in data["identity"].items() if k not in {f"learning.{name}" for name in new}
+    }
+    assert len(data["identity"]) == len(found.data["identity"]) - len(new)
+    data["position"]["tally"] = {
+        k: v
+        for k, v in data["position"]["tally"].items()
+        if k not in ("updates", "num_gradients_clipped")
+    }
+    checkpoint.save(folder.checkpoint, found.arrays, data)
+    assert evaluate(folder.path)["test_accuracy"] == result["test_accuracy"]
+    longer = with_learning(blobs, epochs=5)
+    assert resume(folder.path, longer, plots=False)["epochs"] == 5
+
+
 def test_signals_are_the_callers_again_after_a_stop(blobs, tmp_path):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     train(blobs, out=tmp_path / "run", watcher=stop_after(3), plots=False)
@@ -136,7 +189,7 @@ def test_a_damaged_checkpoint_falls_back_and_is_said(blobs, tmp_path):
     whole = train(blobs, out=tmp_path / "run", plots=False)
     path = tmp_path / "run" / "checkpoint.npz"
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    content[content.index(b"array.best.npy") + 300] ^= 0xFF  # among its numbers
     path.write_bytes(content)
     warnings = []
     resumed = resume(tmp_path / "run", watcher=Watcher(warned=warnings.append), plots=False)

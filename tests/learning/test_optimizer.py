@@ -137,9 +137,67 @@ def test_rates_are_none_or_one_for_each_matrix(rates):
         {"momentum": -0.1},
         {"second": 1.0},
         {"decay": -1.0},
+        {"warmup": 1.0},
+        {"warmup": -0.1},
+        {"clip_norm": 0.0},
+        {"clip_norm": -1.0},
+        {"clip_norm": np.nan},
+        {"clip_norm": np.inf},
     ],
     ids=str,
 )
 def test_numbers_that_make_no_sense_are_refused(bad):
     with pytest.raises(ConfigError):
         Optimizer(**bad)
+
+
+def test_the_rate_rises_first_and_falls_over_what_is_left():
+    o = Optimizer(rate=2.0, anneal="linear", warmup=0.2)
+    np.testing.assert_allclose(
+        [o.rate_at(t) for t in (0, 0.05, 0.1, 0.2, 0.6, 1)], [0, 0.5, 1, 2, 1, 0]
+    )
+    steady = Optimizer(rate=2.0, warmup=0.5)
+    assert [steady.rate_at(t) for t in (0.25, 0.5, 1)] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("method", ["sgd", "adam"])
+def test_a_longer_gradient_is_scaled_down_whole_and_a_shorter_one_left_alone(method):
+    p, q, gs = start(), start(), gradients(3)
+    lengths = [np.linalg.norm(g.vector) for g in gs]
+    limit = sorted(lengths)[1]
+    clipping, plain = (
+        Update(Optimizer(method, 0.1, clip_norm=limit), p),
+        Update(Optimizer(method, 0.1), q),
+    )
+    told = [clipping.apply(g.like(g.vector.copy()), 0.0) for g in gs]
+    for g, length in zip(gs, lengths, strict=True):
+        assert not plain.apply(g.like(g.vector * min(1.0, limit / length)), 0.0)
+    assert sorted(told) == [False, False, True]  # one as long as the limit is not clipped
+    assert told.index(True) == int(np.argmax(lengths))
+    np.testing.assert_allclose(p.vector, q.vector, rtol=1e-12)
+
+
+def test_the_length_of_a_gradient_is_that_of_all_parameters_together():
+    p = start()
+    g = p.like()
+    g["input-h.weight"][0, 0], g["o.bias"][1] = 3.0, 4.0
+    before = p.vector.copy()
+    assert Update(Optimizer("sgd", 1.0, momentum=0.0, clip_norm=1.0), p).apply(g, 0.0)
+    moved = p.like(before - p.vector)
+    np.testing.assert_allclose([moved["input-h.weight"][0, 0], moved["o.bias"][1]], [0.6, 0.8])
+    assert np.count_nonzero(moved.vector) == 2
+
+
+def test_images_have_a_rate_for_each_kernel_too():
+    shapes = (
+        ("input-a.weight", (2, 2, 1, 3)),
+        ("a-b.weight", (3, 3, 3, 2)),
+        ("b-o.weight", (8, 2)),
+        ("a.bias", (3,)),
+    )
+    p = Parameters.zeros(shapes, np.float64)
+    g = p.like(np.ones(p.vector.size))
+    Update(Optimizer("sgd", 0.5, (1.0, 2.0, 4.0), bias_rate=8.0, momentum=0.0), p).apply(g, 0.0)
+    assert {name: np.unique(p[name]).tolist() for name in p} == {
+        "input-a.weight": [-0.5], "a-b.weight": [-1.0], "b-o.weight": [-2.0], "a.bias": [-4.0],
+    }  # fmt: skip

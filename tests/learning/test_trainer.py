@@ -1,44 +1,22 @@
 """The trainer: what it does in an epoch, when it stops, and that a resumed run cannot tell."""
 
-from dataclasses import asdict, dataclass
-
 import numpy as np
 import pytest
-from nets import BOX, LINEAR, POOL, Counting
+from nets import POOL, Counting
+from trainers import blobs, network, records, trainer
 
 from isingeq.backends.exact import exact
 from isingeq.backends.simulator import conjugate, hopfield
 from isingeq.errors import CheckpointError, ConfigError, DivergenceError
+from isingeq.learning.augmentation import Augmentation
 from isingeq.learning.checkpoint import previous
 from isingeq.learning.cost import SquaredError
 from isingeq.learning.estimator import Estimator
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer
-from isingeq.learning.trainer import Course, Listener, Trainer, predict
+from isingeq.learning.trainer import Course, Listener, predict
 from isingeq.schedule import Annealing
 from isingeq.units import Layer, Spin
-
-
-@dataclass
-class Blobs:
-    """Three noisy blobs in four dimensions."""
-
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_validation: np.ndarray
-    y_validation: np.ndarray
-
-
-def blobs(train=23, validation=15, seed=0):
-    rng = np.random.default_rng(seed)
-    centres = 1.5 * rng.normal(size=(3, 4))
-    labels = np.arange(train + validation) % 3
-    x = (centres[labels] + 0.5 * rng.normal(size=(len(labels), 4))).astype(np.float32)
-    return Blobs(x[:train], labels[:train], x[train:], labels[train:])
-
-
-def network():
-    return Network(4, (Layer("h", 8, BOX), Layer("o", 3, LINEAR)), SquaredError(3))
 
 
 @pytest.fixture(scope="module")
@@ -53,33 +31,6 @@ def automatic():
     opened = conjugate()
     yield opened
     opened.close()
-
-
-def trainer(
-    backend,
-    *,
-    data=None,
-    optimizer=None,
-    path=None,
-    identity=None,
-    net=None,
-    estimator=None,
-    seed=3,
-    **course,
-):
-    return Trainer(
-        net or network(), backend, data or blobs(), estimator=estimator or Estimator(),
-        optimizer=optimizer or Optimizer(rate=0.02), seed=seed, pool=POOL, path=path, identity=identity,
-        course=Course(**{"epochs": 3, "batch_size": 5} | course),
-    )  # fmt: skip
-
-
-def records(listened):
-    """Epochs without what the clock says."""
-    return [
-        {k: v for k, v in asdict(epoch).items() if k not in ("wall_s", "cpu_s")}
-        for epoch in listened
-    ]
 
 
 def test_learns(backend):
@@ -127,16 +78,23 @@ def test_the_same_seed_gives_the_same_run_and_another_another(backend):
 
 
 BATCHES = 15  # three epochs of five
+WAYS = {
+    "hopfield": {},
+    "conjugate": {},
+    "augmented": {"augmentation": Augmentation((2, 2), 1, flip=True)},
+    "warm": {"warm_start": True},
+}
 
 
-@pytest.fixture(scope="module", params=["hopfield", "conjugate"])
+@pytest.fixture(scope="module", params=WAYS)
 def reference(request, backend, automatic):
     """An uninterrupted run: the backend, its options, what it told and what it came to."""
-    chosen = backend if request.param == "hopfield" else automatic
+    chosen = automatic if request.param == "conjugate" else backend
     options = {
-        "optimizer": Optimizer(rate=0.02, anneal="cosine", decay=1e-3),
+        "optimizer": Optimizer(rate=0.02, anneal="cosine", decay=1e-3, warmup=0.2, clip_norm=0.5),
         "renew_every": 4,
         "keep_best": True,
+        **WAYS[request.param],
     }
     run, epochs = trainer(chosen, **options), []
     run.run(Listener(on_epoch=epochs.append))
@@ -173,6 +131,8 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(reference, tmp_path,
         np.testing.assert_array_equal(last.update.state()[name], array)
     assert records(epochs) == told
     assert last.position.schedule == whole.position.schedule
+    if whole.states is not None:
+        np.testing.assert_array_equal(last.states, whole.states)
 
 
 def test_resuming_a_finished_run_does_nothing(backend, tmp_path):

@@ -67,6 +67,16 @@ def test_fashion_mnist_has_names_of_its_own(tmp_path, mnist_like, write):
     assert load("fashion-mnist", data_dir=tmp_path).x_test.max() < 0.5
 
 
+@pytest.mark.parametrize(
+    ("name", "like", "mirrored"),
+    [("mnist", "mnist_like", False), ("fashion-mnist", "mnist_like", True), ("cifar10", "cifar_like", True)],
+)  # fmt: skip
+def test_only_what_a_mirror_image_keeps_may_be_mirrored(name, like, mirrored, tmp_path, request):
+    file = imagesets.IMAGE_SETS[name].npz
+    np.savez(tmp_path / file, **request.getfixturevalue(like))
+    assert load(name, data_dir=tmp_path).mirrored is mirrored
+
+
 def test_data_dir_goes_before_the_environment(tmp_path, monkeypatch, mnist_like):
     for folder, offset in (("env", 0), ("given", 1)):
         (tmp_path / folder).mkdir()
