@@ -13,13 +13,18 @@ from isingeq.registry import parse_spec
 from isingeq.tasks import from_arrays
 
 SHIPPED = [
+    "cifar-conv",
+    "cifar-conv-small",
     "digits",
     "digits-binary",
+    "digits-conv-binary",
     "digits-kings",
     "digits-xy",
+    "fashion-conv",
     "fashion-dense",
     "fashion-oscillator",
     "mnist-binary",
+    "mnist-conv",
     "mnist-dense",
     "mnist-oscillator",
 ]
@@ -33,20 +38,27 @@ def test_shipped_experiments_are_those_promised():
 def test_shipped_experiments_build(name, monkeypatch):
     experiment = read_experiment(name)
     assert experiment.name == name
-    side = 8 if name.startswith("digits") else 28
-    x = np.random.default_rng(0).random((200, side, side))
-    data = from_arrays(x, np.arange(200) % 10, x[:20], np.arange(20) % 10, validation_size=20)
+    side = {"digits": (8, 8), "cifar": (32, 32, 3)}.get(name.split("-")[0], (28, 28))
+    x = np.random.default_rng(0).random((200, *side))
+    data = from_arrays(
+        x, np.arange(200) % 10, x[:20], np.arange(20) % 10, validation_size=20, mirrored=True
+    )
     monkeypatch.setattr(build, "load", lambda **_: data)
     built = build.build(experiment)
     sizes = [layer.size for layer in built.trainer.network.layers]
     built.close()
-    assert built.trainer.network.inputs == side * side
+    assert built.trainer.network.inputs == np.prod(side)
     assert sizes == {
+        "cifar-conv": [32768, 16384, 8192, 2048, 10],
+        "cifar-conv-small": [8192, 4096, 2048, 10],
         "digits": [128, 10],
         "digits-binary": [96, 40],
+        "digits-conv-binary": [72, 64, 40],
         "digits-kings": [216, 40],
         "digits-xy": [200, 10],
+        "fashion-conv": [4608, 1024, 10],
         "mnist-binary": [120, 40],
+        "mnist-conv": [4608, 1024, 10],
     }.get(name, [512, 10])
 
 
