@@ -13,6 +13,7 @@ from isingeq.cli.emulate import emulate
 from isingeq.cli.output import Debug, Json, Output, Quiet, command
 from isingeq.cli.profiles import profiles
 from isingeq.cli.solve import solve
+from isingeq.cli.reproduce import reproduce
 from isingeq.cli.study import study
 
 app = typer.Typer(
@@ -344,6 +345,7 @@ def conformance(
 app.command()(calibrate)
 app.command()(solve)
 app.command()(study)
+app.command()(reproduce)
 app.command()(devices)
 app.command()(emulate)
 app.command()(profiles)

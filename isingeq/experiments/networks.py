@@ -105,6 +105,8 @@ def _windows(table: config.Network, data: Dataset) -> tuple[Window, ...]:
 
 def _on_lattice(table: config.Network, kind: str, sites: tuple[int, int], data: Dataset) -> Network:
     """Return a network with a unit at every site, coupled to its neighbours."""
+    if table.channels:
+        raise ConfigError("network.lattice couples neighbouring units: leave network.channels away")
     if table.hidden is not None or table.cost == "cross_entropy":
         raise ConfigError(
             "network.lattice has one hidden layer, as large as the sites leave room for, and outputs among them: "
