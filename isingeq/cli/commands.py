@@ -12,8 +12,8 @@ from isingeq.cli.devices import devices
 from isingeq.cli.emulate import emulate
 from isingeq.cli.output import Debug, Json, Output, Quiet, command
 from isingeq.cli.profiles import profiles
-from isingeq.cli.solve import solve
 from isingeq.cli.reproduce import reproduce
+from isingeq.cli.solve import solve
 from isingeq.cli.study import study
 
 app = typer.Typer(
