@@ -56,7 +56,7 @@ def compiled() -> int:
     """Number of specialisations compiled so far in all kernels."""
     kernels = [
         lanes.relax_layer,
-        relax.relax_tiles,
+        relax._relax_tiles,
         sparse._rows,
         sparse._by_rows,
         sparse._turned,

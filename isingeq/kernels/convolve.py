@@ -8,36 +8,22 @@ that minimal filtering suits go through `winograd`, the others through `sliding`
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
-from numba.np.unsafe.ndarray import to_fixed_tuple
+from numba import from_dtype, types
 from numpy.typing import DTypeLike, NDArray
 
 from isingeq.couplings.window import Window
 from isingeq.kernels import sliding, winograd
-from isingeq.kernels.inner import inner
+from isingeq.kernels.addresses import address, caller
+from isingeq.kernels.inner import inline
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.products import FOUR
 from isingeq.kernels.winograd import BLOCK, TILES, matrices, span
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
-
-
-class Maps(NamedTuple):
-    """Convolutions as arrays.
-
-    Attributes:
-        table: the whole numbers of a `Map`, a row per convolution.
-        sharpness: of soft pooling, or 0 where the largest is taken; per convolution.
-        weights: flat, packed for both directions.
-    """
-
-    table: Ints
-    sharpness: NDArray[np.float64]
-    weights: Floats
 
 
 class Map(NamedTuple):
@@ -92,13 +78,27 @@ class Map(NamedTuple):
     share: int
 
 
-NUMBERS = len(Map._fields) - 1
+ROW = np.dtype([(name, np.float64 if name == "sharpness" else np.int64) for name in Map._fields])
+"""A `Map` as kernels see it: they read its numbers where they stand."""
+
+
+class Maps(NamedTuple):
+    """Convolutions as arrays.
+
+    Attributes:
+        table: of `ROW`, a row per convolution.
+        weights: flat, packed for both directions.
+    """
+
+    table: NDArray[np.void]
+    weights: Floats
 
 
 class Room(NamedTuple):
     """Working memory of one thread, in rows of lanes.
 
     Attributes:
+        ways: addresses of the ways up and down of every convolution.
         choices: which place of its pool was the largest, for every unit of every target.
         shares: of every place in a soft maximum.
         image: a source with its frame, or a target spread over its pools.
@@ -108,6 +108,7 @@ class Room(NamedTuple):
         scratch: of a transform.
     """
 
+    ways: Ints
     choices: NDArray[np.int8]
     shares: Floats
     image: Floats
@@ -139,7 +140,7 @@ def minimal_tile(seen: Window) -> int:
 
 def lay_out(places: Sequence[tuple[Window, int, int]]) -> Maps:
     """Return convolutions without weights, from windows with the first rows of their sources and targets."""
-    table, sharpness, at, choice, share = [], [], 0, 0, 0
+    table, at, choice, share = [], 0, 0, 0
     for window, source, target in places:
         seen = window.folded if window.linear else window
         soft = seen.pool > 1 and seen.pooling == "soft"
@@ -156,23 +157,18 @@ def lay_out(places: Sequence[tuple[Window, int, int]]) -> Maps:
             tile, int(frame != [height, width]), frame[0], frame[1], at, down,
             choice, share,
         )  # fmt: skip
-        table.append(m[1:])
-        sharpness.append(m.sharpness)
+        table.append(tuple(m))
         at = down + numbers * seen.channels * _groups(c) * FOUR
         units = m.rows * m.columns * m.outputs
         if soft:
             share += units * m.pool**2
         elif m.pool > 1:
             choice += units
-    rows = np.array(table, np.int64).reshape(len(table), NUMBERS)
-    return Maps(rows, np.array(sharpness), np.empty(0))
+    return Maps(np.array(table, ROW), np.empty(0))
 
 
 def _maps(maps: Maps) -> list[Map]:
-    return [
-        Map(sharp, *(int(n) for n in row))
-        for sharp, row in zip(maps.sharpness.tolist(), maps.table, strict=True)
-    ]
+    return [Map(*row) for row in maps.table.tolist()]
 
 
 def pack(maps: Maps, weights: Sequence[Floats], dtype: DTypeLike) -> Maps:
@@ -217,8 +213,7 @@ def _by_group(u: Floats) -> Floats:
     return full.reshape(f, -1)
 
 
-@register_jitable
-def aligned(size, kind):  # type: ignore[no-untyped-def]
+def aligned(size: int, kind: DTypeLike) -> Floats:
     """Return zeros that start at a multiple of 64 bytes: rows that lie across two lines of the cache cost double."""
     wide = np.zeros(size + 64, kind)
     first = -(wide.ctypes.data // wide.itemsize) % 64
@@ -247,6 +242,7 @@ def room(maps: Maps, dtype: DTypeLike) -> Room:
             spread = [(size - 1 + m.padding) // m.stride + reach for size in (m.height, m.width)]
             image = max(image, spread[0] * spread[1] * m.outputs)
     return Room(
+        _ways(maps, dtype),
         np.zeros(choices * LANES, np.int8),
         *(
             aligned(rows * LANES, dtype)
@@ -255,13 +251,32 @@ def room(maps: Maps, dtype: DTypeLike) -> Room:
     )
 
 
-@inner(cache=True, error_model="numpy")
-def _look(maps, number):  # type: ignore[no-untyped-def]
-    """Return one convolution."""
-    return Map(maps.sharpness[number], *to_fixed_tuple(maps.table[number], NUMBERS))
+def held(kind: Any) -> tuple[Any, Any]:
+    """Return the types of `Maps` and `Room`."""
+    floats, rows = types.Array(kind, 1, "C"), types.Array(from_dtype(ROW), 1, "C")
+    return (
+        types.NamedTuple((rows, floats), Maps),
+        types.NamedTuple((types.int64[:, ::1], types.int8[::1], *[floats] * 6), Room),
+    )
 
 
-@inner(cache=True, error_model="numpy")
+def _arguments(kind: Any) -> tuple[Any, ...]:
+    """Return the types of what both ways take."""
+    floats = types.Array(kind, 1, "C")
+    return floats, floats, from_dtype(ROW), floats, held(kind)[1], types.boolean
+
+
+_call = caller(_arguments)
+
+
+def _ways(maps: Maps, dtype: DTypeLike) -> Ints:
+    """Return addresses (num, 2), for which no more is compiled than these convolutions need."""
+    kinds = [winograd if m.tile else sliding for m in _maps(maps)]
+    rows = [[address(way, _arguments, dtype) for way in (k.up, k.down)] for k in kinds]
+    return np.array(rows, np.int64).reshape(-1, 2)
+
+
+@inline
 def up(z, x, maps, number, room, remember):  # type: ignore[no-untyped-def]
     """Add the pooled convolution of a source to its target.
 
@@ -273,18 +288,10 @@ def up(z, x, maps, number, room, remember):  # type: ignore[no-untyped-def]
         room: working memory; holds the choice of every pool afterwards.
         remember: keep the choices.
     """
-    m = _look(maps, number)
-    if m.tile:
-        winograd.up(z, x, m, maps.weights, room, remember)
-    else:
-        sliding.up(z, x, m, maps.weights, room, remember)
+    _call(room.ways[number, 0], z, x, maps.table[number], maps.weights, room, remember)
 
 
-@inner(cache=True, error_model="numpy")
+@inline
 def down(z, x, maps, number, room):  # type: ignore[no-untyped-def]
     """Add the transposed convolution of a target, spread over its pools, to its source; see `up`."""
-    m = _look(maps, number)
-    if m.tile:
-        winograd.down(z, x, m, maps.weights, room)
-    else:
-        sliding.down(z, x, m, maps.weights, room)
+    _call(room.ways[number, 1], z, x, maps.table[number], maps.weights, room, True)

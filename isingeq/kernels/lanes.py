@@ -11,10 +11,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from isingeq.kernels.inner import inner
+from isingeq.kernels.inner import inline
 
 LANES = 16
 """Samples per tile: one 512-bit vector of float32."""
@@ -96,128 +96,117 @@ class Vectors:
         return carried
 
 
-def _relax(rows: int, *, momentum: bool, measured: bool) -> Any:
-    """Build the step for `rows` units at a time.
+def _step(
+    v: Vectors, sig: Any, args: Any, unit_: Any, *, rows: int, momentum: bool, measured: bool
+) -> None:
+    """Emit the step of `rows` units from one on, their sums held in registers together; see `_relax_layer`."""
+    x_, y_, h_, seen_, w_, links_, first_, last_, row_, _, spring_, lanes_, numbers_ = args
+    builder, kind = v.builder, sig.args[0]
+    row_ = builder.add(row_, unit_)
+    zero, five = ir.Constant(_I64, 0), ir.Constant(_I64, 5)
+    index = [ir.Constant(_I64, q) for q in range(rows)]
+    weights = v.context.make_array(sig.args[4])(v.context, builder, w_).data
+    link_data = v.context.make_array(sig.args[5])(v.context, builder, links_).data
+    new, old = v.pointer(kind, x_, zero), v.pointer(kind, seen_, zero)
+
+    def add_link(number, sums):  # type: ignore[no-untyped-def]
+        at = builder.mul(builder.add(first_, number), five)
+        start, stride, count, source, before = (
+            builder.load(builder.gep(link_data, [builder.add(at, ir.Constant(_I64, c))]))
+            for c in range(5)
+        )
+        states = builder.select(builder.icmp_signed("!=", before, zero), old, new)
+        begin = builder.gep(weights, [builder.add(start, builder.mul(unit_, stride))])
+        offset = [builder.mul(stride, q) for q in index]
+
+        def add_unit(k, sums):  # type: ignore[no-untyped-def]
+            state = v.load(states, builder.add(source, k))
+            loads = [builder.load(builder.gep(begin, [builder.add(o, k)])) for o in offset]
+            return [v.call("fma", v.spread(c), state, s) for c, s in zip(loads, sums, strict=True)]
+
+        return v.loop(count, sums, add_unit)
+
+    fields = v.pointer(kind, h_, row_)
+    forces = v.loop(builder.sub(last_, first_), [v.load(fields, q) for q in index], add_link)
+
+    value = v.context.make_array(sig.args[12])(v.context, builder, numbers_).data
+    number = [builder.load(builder.gep(value, [ir.Constant(_I64, k)])) for k in range(8)]
+    stiffness, keep, kick, drift, ramp, low, high, tolerance = (v.spread(s) for s in number)
+    per_lane = v.pointer(kind, lanes_, zero)
+    active, worst, moved = (v.load(per_lane, ir.Constant(_I64, c)) for c in range(3))
+    springs = v.pointer(kind, spring_, zero)
+    added, ease = (v.load(springs, ir.Constant(_I64, c)) for c in range(2))
+    kick = builder.fmul(kick, ease)
+    negative, against = builder.fneg(builder.fadd(stiffness, added)), builder.fneg(ramp)
+    on = builder.fcmp_ordered(">", active, v.fill(0.0))
+    xs, ys = v.pointer(kind, x_, row_), v.pointer(kind, y_, row_)
+
+    def clip(a):  # type: ignore[no-untyped-def]
+        capped = builder.select(builder.fcmp_ordered(">", a, high), high, a)
+        return builder.select(builder.fcmp_ordered("<", capped, low), low, capped)
+
+    stride = builder.fmul(kick, drift)
+    for q, z in zip(index, forces, strict=True):
+        position = v.load(xs, q)
+        force = v.call("fma", negative, position, z)
+        if momentum:
+            pushed = v.call("fma", against, position, force)
+            following = v.call("fma", kick, pushed, builder.fmul(keep, v.load(ys, q)))
+            aim = v.call("fma", drift, following, position)
+        else:
+            aim = v.call("fma", stride, force, position)
+        walled = clip(aim)
+        if measured:
+            gap = v.call("fabs", builder.fsub(position, clip(builder.fadd(position, force))))
+            reach = v.call("fabs", builder.fsub(walled, position))
+            busy = builder.or_(
+                builder.fcmp_unordered(">=", gap, tolerance),
+                builder.fcmp_unordered(">=", reach, tolerance),
+            )
+            go = builder.and_(busy, on)
+            below = builder.fcmp_ordered("<=", gap, worst)
+            lost = builder.fcmp_unordered("uno", worst, worst)
+            worst = builder.select(builder.or_(below, lost), worst, gap)
+            moved = builder.select(go, v.fill(1.0), moved)
+        v.store(builder.select(go, walled, position) if measured else walled, xs, q)
+        if momentum:
+            kept = builder.select(builder.fcmp_unordered("!=", aim, walled), v.fill(0.0), following)
+            v.store(builder.select(go, kept, v.load(ys, q)) if measured else kept, ys, q)
+    if measured:
+        v.store(worst, per_lane, ir.Constant(_I64, 1))
+        v.store(moved, per_lane, ir.Constant(_I64, 2))
+
+
+def _relax_layer(*, momentum: bool, measured: bool) -> Any:
+    """Build the step of one layer; see `relax_layer`.
 
     Args:
-        rows: units whose sums are held in registers together.
         momentum: carry momenta; without, x ← clip(x + kick drift f).
         measured: find residuals and let units rest; without, every unit of every lane moves.
     """
 
     @intrinsic
-    def relax(typing, x, y, h, seen, w, links, first, last, unit, row, spring, lanes, numbers):  # type: ignore[no-untyped-def]
+    def layer(typing, x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
         i8 = types.int64
-        signature = types.void(x, y, h, seen, w, links, i8, i8, i8, i8, spring, lanes, numbers)
+        signature = types.void(x, x, x, x, w, links, i8, i8, i8, i8, x, x, numbers)
 
         def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
-            x_, y_, h_, seen_, w_, links_, first_, last_, unit_, row_, spring_, lanes_, numbers_ = (
-                args
-            )
-            v = Vectors(context, builder, x.dtype)
-            zero, five = ir.Constant(_I64, 0), ir.Constant(_I64, 5)
-            index = [ir.Constant(_I64, q) for q in range(rows)]
-            weights = context.make_array(w)(context, builder, w_).data
-            link_data = context.make_array(links)(context, builder, links_).data
-            new, old = v.pointer(x, x_, zero), v.pointer(seen, seen_, zero)
+            v, size_ = Vectors(context, builder, x.dtype), args[9]
+            start: Any = ir.Constant(_I64, 0)
+            for rows in (ROWS, 2, 1):
+                together = ir.Constant(_I64, rows)
 
-            def add_link(number, sums):  # type: ignore[no-untyped-def]
-                at = builder.mul(builder.add(first_, number), five)
-                start, stride, count, source, before = (
-                    builder.load(builder.gep(link_data, [builder.add(at, ir.Constant(_I64, c))]))
-                    for c in range(5)
-                )
-                states = builder.select(builder.icmp_signed("!=", before, zero), old, new)
-                begin = builder.gep(weights, [builder.add(start, builder.mul(unit_, stride))])
-                offset = [builder.mul(stride, q) for q in index]
+                def step(k, nothing, start=start, rows=rows, together=together):  # type: ignore[no-untyped-def]
+                    unit = builder.add(start, builder.mul(k, together))
+                    _step(v, sig, args, unit, rows=rows, momentum=momentum, measured=measured)
+                    return nothing
 
-                def add_unit(k, sums):  # type: ignore[no-untyped-def]
-                    state = v.load(states, builder.add(source, k))
-                    loads = [builder.load(builder.gep(begin, [builder.add(o, k)])) for o in offset]
-                    return [
-                        v.call("fma", v.spread(c), state, s)
-                        for c, s in zip(loads, sums, strict=True)
-                    ]
-
-                return v.loop(count, sums, add_unit)
-
-            fields = v.pointer(h, h_, row_)
-            forces = v.loop(
-                builder.sub(last_, first_), [v.load(fields, q) for q in index], add_link
-            )
-
-            value = context.make_array(numbers)(context, builder, numbers_).data
-            number = [builder.load(builder.gep(value, [ir.Constant(_I64, k)])) for k in range(8)]
-            stiffness, keep, kick, drift, ramp, low, high, tolerance = (v.spread(s) for s in number)
-            per_lane = v.pointer(lanes, lanes_, zero)
-            active, worst, moved = (v.load(per_lane, ir.Constant(_I64, c)) for c in range(3))
-            springs = v.pointer(spring, spring_, zero)
-            added, ease = (v.load(springs, ir.Constant(_I64, c)) for c in range(2))
-            kick = builder.fmul(kick, ease)
-            negative, against = builder.fneg(builder.fadd(stiffness, added)), builder.fneg(ramp)
-            on = builder.fcmp_ordered(">", active, v.fill(0.0))
-            xs, ys = v.pointer(x, x_, row_), v.pointer(y, y_, row_)
-
-            def clip(a):  # type: ignore[no-untyped-def]
-                capped = builder.select(builder.fcmp_ordered(">", a, high), high, a)
-                return builder.select(builder.fcmp_ordered("<", capped, low), low, capped)
-
-            stride = builder.fmul(kick, drift)
-            for q, z in zip(index, forces, strict=True):
-                position = v.load(xs, q)
-                force = v.call("fma", negative, position, z)
-                if momentum:
-                    pushed = v.call("fma", against, position, force)
-                    following = v.call("fma", kick, pushed, builder.fmul(keep, v.load(ys, q)))
-                    aim = v.call("fma", drift, following, position)
-                else:
-                    aim = v.call("fma", stride, force, position)
-                walled = clip(aim)
-                if measured:
-                    gap = v.call(
-                        "fabs", builder.fsub(position, clip(builder.fadd(position, force)))
-                    )
-                    reach = v.call("fabs", builder.fsub(walled, position))
-                    busy = builder.or_(
-                        builder.fcmp_unordered(">=", gap, tolerance),
-                        builder.fcmp_unordered(">=", reach, tolerance),
-                    )
-                    go = builder.and_(busy, on)
-                    below = builder.fcmp_ordered("<=", gap, worst)
-                    lost = builder.fcmp_unordered("uno", worst, worst)
-                    worst = builder.select(builder.or_(below, lost), worst, gap)
-                    moved = builder.select(go, v.fill(1.0), moved)
-                v.store(builder.select(go, walled, position) if measured else walled, xs, q)
-                if momentum:
-                    kept = builder.select(
-                        builder.fcmp_unordered("!=", aim, walled), v.fill(0.0), following
-                    )
-                    v.store(builder.select(go, kept, v.load(ys, q)) if measured else kept, ys, q)
-            if measured:
-                v.store(worst, per_lane, ir.Constant(_I64, 1))
-                v.store(moved, per_lane, ir.Constant(_I64, 2))
+                count = builder.sdiv(builder.sub(size_, start), together)
+                v.loop(count, [], step)
+                start = builder.add(start, builder.mul(count, together))
             return context.get_dummy_value()
 
         return signature, generate
-
-    return relax
-
-
-def _relax_layer(*, momentum: bool, measured: bool) -> Any:
-    """Build the step of one layer; see `relax_layer`."""
-    many, two, one = (_relax(rows, momentum=momentum, measured=measured) for rows in (ROWS, 2, 1))
-
-    @inner
-    def layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
-        unit = 0
-        while unit + ROWS <= size:
-            many(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
-            unit += ROWS
-        while unit + 2 <= size:
-            two(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
-            unit += 2
-        if unit < size:
-            one(x, y, h, seen, w, links, first, last, unit, row + unit, spring, lanes, numbers)
 
     return layer
 
@@ -227,7 +216,7 @@ _overdamped = _relax_layer(momentum=False, measured=True)
 _conjugate = _relax_layer(momentum=True, measured=True)
 
 
-@njit
+@inline
 def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
     """Step the units of one layer.
 

@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from isingeq.kernels.inner import inner
+from isingeq.kernels.inner import inline
 from isingeq.kernels.lanes import LANES, Vectors
 from isingeq.kernels.products import add_row, copy_row, whole
 
@@ -96,7 +96,7 @@ _take_two, _give_two = _largest(2)
 _take_largest, _give_largest = _largest(0)
 
 
-@inner(error_model="numpy")
+@inline
 def _take_softly(z, row, sums, at, step, hop, pool, sharpness, shares, share):  # type: ignore[no-untyped-def]
     """Add ln(mean e^(sharpness z)) / sharpness of a pool to a row, and write the shares of its places."""
     for lane in range(LANES):
@@ -114,7 +114,7 @@ def _take_softly(z, row, sums, at, step, hop, pool, sharpness, shares, share):  
         z[row * LANES + lane] += best + np.log(total / (pool * pool)) / sharpness
 
 
-@inner(error_model="numpy")
+@inline
 def _give_softly(sums, at, step, hop, x, row, pool, shares, share):  # type: ignore[no-untyped-def]
     """Write the shares of a row to the places of its pool."""
     for q in range(pool * pool):
@@ -123,7 +123,7 @@ def _give_softly(sums, at, step, hop, x, row, pool, shares, share):  # type: ign
             sums[place * LANES + lane] = shares[(share + q) * LANES + lane] * x[row * LANES + lane]
 
 
-@inner(forceinline=True, error_model="numpy")
+@inline
 def take(z, unit, sums, at, step, hop, m, room, remember):  # type: ignore[no-untyped-def]
     """Add the pool of the sums of a unit to it.
 
@@ -152,7 +152,7 @@ def take(z, unit, sums, at, step, hop, m, room, remember):  # type: ignore[no-un
             _take_largest(z, row, sums, at, step, hop, m.pool, room.choices, place)
 
 
-@inner(forceinline=True, error_model="numpy")
+@inline
 def give(sums, at, step, hop, x, unit, m, room):  # type: ignore[no-untyped-def]
     """Write a unit of the target to the places of its pool as they were chosen; see `take`."""
     row, place = m.target + unit, m.choice + unit

@@ -1,6 +1,5 @@
 """Products of weights with lanes: the inner steps of convolutions, written as LLVM vectors like those of `lanes`."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -117,34 +116,33 @@ def copy_row(typing, target, row, source, at):  # type: ignore[no-untyped-def]
     return signature, generate
 
 
-def line(matrix: NDArray[np.float64], *, add: bool = False) -> Callable[..., None]:
-    """Build target[to + i hop] = Σ_j matrix[i, j] source[at + j step] on rows of lanes.
+def write_line(
+    v: Vectors,
+    matrix: NDArray[np.float64],
+    source: Any,
+    step: Any,
+    target: Any,
+    hop: Any,
+    *,
+    add: bool,
+) -> None:
+    """Emit target[i hop] = Σ_j matrix[i, j] source[j step] on rows of lanes, or add it.
 
     Columns that differ by signs alone are summed and subtracted first; rows that do share their parts.
 
     Args:
+        v: vectors of one type.
         matrix: the numbers, written into the code.
+        source: pointer to its first row.
+        step: between its rows.
+        target: pointer to its first row.
+        hop: between its rows.
         add: to what stands there.
     """
-
-    @intrinsic
-    def multiply(typing, target, to, hop, source, at, step):  # type: ignore[no-untyped-def]
-        i8 = types.int64
-        signature = types.void(target, i8, i8, source, i8, i8)
-
-        def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
-            target_, to_, hop_, source_, at_, step_ = args
-            v = Vectors(context, builder, target.dtype)
-            first, result = v.pointer(source, source_, at_), v.pointer(target, target_, to_)
-            values = [v.load(first, builder.mul(step_, whole(j))) for j in range(matrix.shape[1])]
-            for i, value in enumerate(_combine(v, matrix, values)):
-                place = builder.mul(hop_, whole(i))
-                v.store(builder.fadd(v.load(result, place), value) if add else value, result, place)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return multiply
+    values = [v.load(source, v.builder.mul(step, whole(j))) for j in range(matrix.shape[1])]
+    for i, value in enumerate(_combine(v, matrix, values)):
+        place = v.builder.mul(hop, whole(i))
+        v.store(v.builder.fadd(v.load(target, place), value) if add else value, target, place)
 
 
 def _combine(v: Vectors, matrix: NDArray[np.float64], values: list[Any]) -> list[Any]:

@@ -1,18 +1,18 @@
-"""Forces of convolutions within a step of `relax`; for networks without any, all of this compiles to nothing.
+"""Forces of convolutions within a step of `relax`.
 
 The choice that `up` makes in every pool is that of the source as it stood then. `down` takes it as it is, unless the
 source has moved since: then the pools are looked at once more.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
-from numba.extending import overload
 from numpy.typing import DTypeLike, NDArray
 
-from isingeq.kernels.convolve import Maps, Room, down, room, up
-from isingeq.kernels.inner import copy, inner
+from isingeq.kernels.convolve import Maps, Room, aligned, down, held, lay_out, pack, room, up
+from isingeq.kernels.inner import inline
 from isingeq.kernels.lanes import LANES
 
 SOURCE, TARGET, POOLED, BEFORE = range(4)
@@ -20,16 +20,18 @@ SOURCE, TARGET, POOLED, BEFORE = range(4)
 
 
 class Work(NamedTuple):
-    """Working memory of one thread.
+    """Convolutions and the working memory of one thread for them.
 
     Attributes:
         z: panel of forces: what stays, and the convolutions.
         stale: 1 for convolutions whose source has moved since the choice was made.
-        room: of the convolutions.
+        maps: the convolutions.
+        room: theirs.
     """
 
     z: NDArray[np.floating]
     stale: NDArray[np.int64]
+    maps: Maps
     room: Room
 
 
@@ -37,106 +39,65 @@ def workspace(maps: tuple[()] | Maps, units: int, dtype: DTypeLike) -> tuple[()]
     """Return the working memory for one thread, () where there are no convolutions."""
     if not isinstance(maps, Maps):
         return ()
-    return Work(
-        np.empty(units * LANES, dtype), np.ones(len(maps.table), np.int64), room(maps, dtype)
-    )
+    stale = np.ones(len(maps.table), np.int64)
+    return Work(aligned(units * LANES, dtype), stale, maps, room(maps, dtype))
 
 
-@inner(cache=True)
-def _sum(work, x, h, net, layer):  # type: ignore[no-untyped-def]
-    """Sum the forces on one layer, or on all for −1; a pool looked at only for its choice adds to rows not in use.
+@cache
+def nothing(dtype: np.dtype[Any]) -> Work:
+    """Return what stands for the working memory where there are no convolutions."""
+    maps = pack(lay_out([]), [], dtype)
+    return Work(np.empty(0, dtype), np.empty(0, np.int64), maps, room(maps, dtype))
 
-    One call of `up` and one of `down` for all cases: every further one is compiled once more.
+
+def work_type(kind: Any) -> Any:
+    """Return the type of `Work`."""
+    return types.NamedTuple((types.Array(kind, 1, "C"), types.int64[::1], *held(kind)), Work)
+
+
+@inline
+def pull(work, x, h, net, layer):  # type: ignore[no-untyped-def]
+    """Sum the forces on one layer without its dense links, or on all for −1; where others are wanted, do nothing.
+
+    A pool looked at only for its choice adds to rows not in use.
+
+    Args:
+        work: working memory, `z` changed.
+        x: panel of states.
+        h: panel of forces that stay.
+        net: the network.
+        layer: whose turn it is, −1 before the first.
     """
-    for row in range(net.sizes.size):
-        if layer < 0 or row == layer:
-            first, last = net.rows[row] * LANES, (net.rows[row] + net.sizes[row]) * LANES
-            copy(work.z[first:last], h[first:last])
-    for c in range(net.ends.shape[0]):
-        source, target = net.ends[c, SOURCE], net.ends[c, TARGET]
-        needed = target == layer or (layer < 0 and net.frozen[target] == 0)
-        wanted = source == layer or (layer < 0 and net.frozen[source] == 0)
-        if needed or (wanted and work.stale[c]):
-            up(work.z, x, net.maps, c, work.room, net.frozen[source] == 0)
-            work.stale[c] = 0
-    for c in range(net.ends.shape[0]):
-        source = net.ends[c, SOURCE]
-        if source == layer or (layer < 0 and net.frozen[source] == 0):
-            down(work.z, x, net.maps, c, work.room)
+    ends, frozen = net.ends, net.frozen
+    z, stale, maps, room = work
+    if ends.shape[0] and (ends[0, BEFORE] == 1) == (layer < 0):
+        for row in range(net.sizes.size):
+            if layer < 0 or row == layer:
+                for e in range(net.rows[row] * LANES, (net.rows[row] + net.sizes[row]) * LANES):
+                    z[e] = h[e]
+        for c in range(ends.shape[0]):
+            source, target = ends[c, SOURCE], ends[c, TARGET]
+            needed = target == layer or (layer < 0 and frozen[target] == 0)
+            wanted = source == layer or (layer < 0 and frozen[source] == 0)
+            if needed or (wanted and stale[c]):
+                up(z, x, maps, c, room, frozen[source] == 0)
+                stale[c] = 0
+        for c in range(ends.shape[0]):
+            source = ends[c, SOURCE]
+            if source == layer or (layer < 0 and frozen[source] == 0):
+                down(z, x, maps, c, room)
 
 
-@inner
-def _see(work, x, h, net):  # type: ignore[no-untyped-def]
-    if net.ends[0, BEFORE]:
-        _sum(work, x, h, net, -1)
-
-
-@inner
-def _pull(work, x, h, net, layer):  # type: ignore[no-untyped-def]
-    if net.ends[0, BEFORE] == 0:
-        _sum(work, x, h, net, layer)
-    return work.z
-
-
-@inner
-def _moved(work, net, layer):  # type: ignore[no-untyped-def]
+@inline
+def moved(work, net, layer):  # type: ignore[no-untyped-def]
+    """After a layer has moved."""
     for c in range(net.ends.shape[0]):
         if net.ends[c, SOURCE] == layer:
             work.stale[c] = net.ends[c, POOLED]
 
 
-@inner
-def _all_moved(work, net):  # type: ignore[no-untyped-def]
+@inline
+def all_moved(work, net):  # type: ignore[no-untyped-def]
+    """After all layers may have moved."""
     for c in range(net.ends.shape[0]):
         work.stale[c] = net.ends[c, POOLED]
-
-
-def see(work: Any, x: Any, h: Any, net: Any) -> None:
-    """Before a step: sum the forces that are to be those of the states as they are now.
-
-    Args:
-        work: working memory.
-        x: panel of states.
-        h: panel of forces that stay.
-        net: the network.
-    """
-
-
-def pull(work: Any, x: Any, h: Any, net: Any, layer: Any) -> Any:
-    """Return the panel of forces on one layer without its dense links; see `see`."""
-
-
-def moved(work: Any, net: Any, layer: Any) -> None:
-    """After a layer has moved."""
-
-
-def all_moved(work: Any, net: Any) -> None:
-    """After all layers may have moved."""
-
-
-@overload(see)
-def _(work, x, h, net):  # type: ignore[no-untyped-def]
-    if isinstance(work, types.BaseNamedTuple):
-        return lambda work, x, h, net: _see(work, x, h, net)
-    return lambda work, x, h, net: None
-
-
-@overload(pull)
-def _(work, x, h, net, layer):  # type: ignore[no-untyped-def]
-    if isinstance(work, types.BaseNamedTuple):
-        return lambda work, x, h, net, layer: _pull(work, x, h, net, layer)
-    return lambda work, x, h, net, layer: h
-
-
-@overload(moved)
-def _(work, net, layer):  # type: ignore[no-untyped-def]
-    if isinstance(work, types.BaseNamedTuple):
-        return lambda work, net, layer: _moved(work, net, layer)
-    return lambda work, net, layer: None
-
-
-@overload(all_moved)
-def _(work, net):  # type: ignore[no-untyped-def]
-    if isinstance(work, types.BaseNamedTuple):
-        return lambda work, net: _all_moved(work, net)
-    return lambda work, net: None

@@ -1,16 +1,17 @@
 """Relaxation of layered networks, one tile of samples at a time; `lanes` holds the inner step."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
+from numba import types
+from numpy.typing import DTypeLike, NDArray
 
-from isingeq.kernels.convolve import Maps
-from isingeq.kernels.inner import any_above, copy, inner
+from isingeq.kernels.addresses import address, caller
+from isingeq.kernels.convolve import Maps, aligned
+from isingeq.kernels.inner import any_above, clear, copy, inline, inner, outer
 from isingeq.kernels.lanes import LANES, LOOK, relax_layer
 from isingeq.kernels.noise import normal
-from isingeq.kernels.pulls import all_moved, moved, pull, see
+from isingeq.kernels.pulls import Work, all_moved, moved, nothing, pull, work_type
 from isingeq.kernels.turn import from_panel, to_panel
 
 Floats = NDArray[np.floating]
@@ -87,6 +88,7 @@ class Panels(NamedTuple):
     y: Floats
     h: Floats
     seen: Floats
+    spare: Floats
     spring: Floats
     slack: Floats
     lanes: Floats
@@ -125,110 +127,143 @@ class Found(NamedTuple):
     two_cycle: NDArray[np.bool_]
 
 
-@inner(cache=True)
-def panels(units, kind):  # type: ignore[no-untyped-def]
+def panels(units: int, dtype: DTypeLike) -> Panels:
     """Return working memory for one tile of so many units."""
-    size = units * LANES
-    p = Panels(
-        np.empty(size, kind), np.empty(size, kind), np.empty(size, kind), np.empty(size, kind),
-        np.empty(2 * LANES, kind), np.zeros(2 * LANES, kind),
-        np.empty(3 * LANES, kind), np.empty(8, kind), np.empty(LANES, np.int64),
-    )  # fmt: skip
-    p.slack[LANES:] = 1.0
-    return p
+    x, y, h, seen, spare = aligned(5 * units * LANES, dtype).reshape(5, -1)
+    spring, slack = np.zeros((2, 2 * LANES), dtype)
+    slack[LANES:] = 1.0
+    lanes, numbers = np.zeros(3 * LANES, dtype), np.zeros(8, dtype)
+    return Panels(x, y, h, seen, spare, spring, slack, lanes, numbers, np.zeros(LANES, np.int64))
 
 
 @inner(cache=True)
 def load_terms(p, lane, s, net, batch):  # type: ignore[no-untyped-def]
     """Add to a lane what nudges its sample."""
-    p.spring[lane], p.spring[LANES + lane] = batch.spring[s], batch.ease[s]
-    if batch.force.shape[0]:
-        for i in range(batch.force.shape[1]):
-            p.h[i * LANES + lane] += batch.force[s, i]
-    if batch.targets.shape[0]:
+    h, spring, force, targets = p.h, batch.spring, batch.force, batch.targets
+    p.spring[lane], p.spring[LANES + lane] = spring[s], batch.ease[s]
+    if force.shape[0]:
+        for i in range(force.shape[1]):
+            h[i * LANES + lane] += force[s, i]
+    if targets.shape[0]:
         for layer in range(net.sizes.size):
             if net.springy[layer]:
+                first = net.rows[layer]
                 for k in range(net.sizes[layer]):
-                    p.h[(net.rows[layer] + k) * LANES + lane] += (
-                        batch.spring[s] * batch.targets[s, k]
-                    )
+                    h[(first + k) * LANES + lane] += spring[s] * targets[s, k]
+
+
+@inline
+def own_start(net, layer):  # type: ignore[no-untyped-def]
+    """Return the point of a layer's box next to 0."""
+    low, high = net.boxes[layer, 1], net.boxes[layer, 2]
+    return low if low > 0.0 else high if high < 0.0 else net.boxes.dtype.type(0.0)
 
 
 @inner(cache=True)
 def load(p, tile, net, batch, moving):  # type: ignore[no-untyped-def]
     """Fill the panels with the samples of a tile; momenta only where there is any motion to carry them."""
+    x, y, momentum = p.x, p.y, batch.momentum
     to_panel(p.h, batch.fields, tile, -1.0)
     last = batch.fields.shape[0] - 1
     for lane in range(LANES):
         s = min(tile * LANES + lane, last)
         p.samples[lane] = s if s == tile * LANES + lane else -1
+        p.lanes[lane] = 1.0
         load_terms(p, lane, s, net, batch)
+        if momentum.shape[0]:
+            for i in range(momentum.shape[1]):
+                y[i * LANES + lane] = momentum[s, i]
+    if moving and not momentum.shape[0]:
+        clear(y, 0, y.size)
     if batch.start.shape[0]:
-        to_panel(p.x, batch.start, tile, 1.0)
-    else:
-        for layer in range(net.sizes.size):
-            first, end = net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES
-            p.x[first:end] = min(max(net.boxes[layer, 1], 0.0), net.boxes[layer, 2])
-    if batch.momentum.shape[0]:
-        to_panel(p.y, batch.momentum, tile, 1.0)
-    elif moving:
-        p.y[:] = 0.0
-    p.lanes[:LANES] = 1.0
-
-
-@inner(cache=True)
-def sweep(p, net, work, keep, kick, drift, ramp, tolerance):  # type: ignore[no-untyped-def]
-    """Step every layer once, in order; without tolerance, residuals are not found."""
-    p.lanes[LANES:] = 0.0
-    p.numbers[1], p.numbers[3], p.numbers[4] = keep, drift, ramp
-    p.numbers[7] = tolerance
+        to_panel(x, batch.start, tile, 1.0)
+        return
     for layer in range(net.sizes.size):
+        own = own_start(net, layer)
+        for e in range(net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES):
+            x[e] = own
+
+
+def _sweep(p, net, work, keep, kick, drift, ramp, tolerance):  # type: ignore[no-untyped-def]
+    """Step every layer once, in order; without tolerance, residuals are not found."""
+    x, h, lanes, numbers = p.x, p.h, p.lanes, p.numbers
+    rows, sizes, boxes = net.rows, net.sizes, net.boxes
+    clear(lanes, LANES, 3 * LANES)
+    numbers[1], numbers[3], numbers[4], numbers[7] = keep, drift, ramp, tolerance
+    for layer in range(sizes.size):
         if net.seen[layer]:
-            first, end = net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES
-            copy(p.seen[first:end], p.x[first:end])
-    see(work, p.x, p.h, net)
-    for layer in net.order:
-        if net.frozen[layer]:
+            for e in range(rows[layer] * LANES, (rows[layer] + sizes[layer]) * LANES):
+                p.seen[e] = x[e]
+    forces = work.z if net.ends.shape[0] else h
+    for turn in range(-1, sizes.size):
+        layer = net.order[turn] if turn >= 0 else -1
+        if layer >= 0 and net.frozen[layer]:
             continue
-        h = pull(work, p.x, p.h, net, layer)
-        p.numbers[0], p.numbers[2] = net.boxes[layer, 0], kick / net.boxes[layer, 0]
-        p.numbers[5], p.numbers[6] = net.boxes[layer, 1], net.boxes[layer, 2]
+        pull(work, x, h, net, layer)
+        if layer < 0:
+            continue
+        numbers[0], numbers[2] = boxes[layer, 0], kick / boxes[layer, 0]
+        numbers[5], numbers[6] = boxes[layer, 1], boxes[layer, 2]
         relax_layer(
-            p.x, p.y, h, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
-            net.rows[layer], net.sizes[layer], p.spring if net.springy[layer] else p.slack, p.lanes, p.numbers,
+            x, p.y, forces, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
+            rows[layer], sizes[layer], p.spring if net.springy[layer] else p.slack, lanes, numbers,
         )  # fmt: skip
         moved(work, net, layer)
+
+
+def _arguments(kind: Any) -> tuple[Any, ...]:
+    """Return the types of what a sweep takes."""
+    floats, ints = types.Array(kind, 1, "C"), types.int64[::1]
+    square, pairs = types.Array(kind, 2, "C"), types.int64[:, ::1]
+    net = (floats, pairs, *[ints] * 5, square, ints, ints, types.Tuple(()), pairs)
+    return (
+        types.NamedTuple((*[floats] * 9, ints), Panels), types.NamedTuple(net, Net), work_type(kind),
+        *[types.float64] * 5,
+    )  # fmt: skip
+
+
+sweep = caller(_arguments)
+"""`sweep(address, p, net, work, keep, kick, drift, ramp, tolerance)`; see `_sweep`."""
+
+
+def ready(net: Net, batch: Batch, work: tuple[()] | Work) -> tuple[Net, Panels, Work, int]:
+    """Return the network, the working memory and the address of a sweep, alike in type with convolutions or without."""
+    dtype = net.w.dtype
+    p = panels(batch.fields.shape[1], dtype)
+    return net._replace(maps=()), p, work or nothing(dtype), address(_sweep, _arguments, dtype)
 
 
 @inner(cache=True)
 def _shake(panel, net, sigma, seed, tile, step):  # type: ignore[no-untyped-def]
     """Add Gaussian noise to a panel."""
-    for layer in range(net.sizes.size):
-        if net.frozen[layer]:
+    rows, sizes, frozen = net.rows, net.sizes, net.frozen
+    for layer in range(sizes.size):
+        if frozen[layer]:
             continue
-        for i in range(net.rows[layer], net.rows[layer] + net.sizes[layer]):
+        for i in range(rows[layer], rows[layer] + sizes[layer]):
             for lane in range(LANES):
                 panel[i * LANES + lane] += sigma * normal(seed, tile * LANES + lane, step, i)
 
 
-@inner(cache=True)
+@inline
 def _confine(panel, net):  # type: ignore[no-untyped-def]
     """Bring positions back between their walls."""
-    for layer in range(net.sizes.size):
-        if net.frozen[layer]:
+    rows, sizes, frozen = net.rows, net.sizes, net.frozen
+    for layer in range(sizes.size):
+        if frozen[layer]:
             continue
         low, high = net.boxes[layer, 1], net.boxes[layer, 2]
-        for e in range(net.rows[layer] * LANES, (net.rows[layer] + net.sizes[layer]) * LANES):
-            panel[e] = min(max(panel[e], low), high)
+        for e in range(rows[layer] * LANES, (rows[layer] + sizes[layer]) * LANES):
+            panel[e] = low if panel[e] < low else high if panel[e] > high else panel[e]
 
 
 @inner(cache=True)
-def look_again(p, net, work, motion, before, found):  # type: ignore[no-untyped-def]
+def look_again(step, p, net, work, motion, found):  # type: ignore[no-untyped-def]
     """Measure the lanes that did not come to rest; where 2-cycles are possible, take two steps more.
 
     A lane that comes back to where it was, having left it, is in a 2-cycle.
     """
-    sweep(p, net, work, 0.0, 0.0, 0.0, 0.0, LOOK)
+    sweep(step, p, net, work, 0.0, 0.0, 0.0, 0.0, LOOK)
     for lane in range(LANES):
         s = p.samples[lane]
         if s >= 0 and p.lanes[lane] > 0.0:
@@ -237,57 +272,40 @@ def look_again(p, net, work, motion, before, found):  # type: ignore[no-untyped-
     if (
         not motion.synchronous
         or motion.keep[motion.keep.size - 1] != 0.0
-        or not any_above(p.lanes[LANES : 2 * LANES], WIDE)
+        or not any_above(p.lanes, LANES, 2 * LANES, WIDE)
     ):
         return
-    copy(before, p.x)
+    copy(p.spare, p.x)
     for _ in range(2):
-        sweep(p, net, work, 0.0, motion.kick, motion.drift, 0.0, 0.0)
+        sweep(step, p, net, work, 0.0, motion.kick, motion.drift, 0.0, 0.0)
     for lane in range(LANES):
         s, back = p.samples[lane], 0.0
         if s >= 0 and p.lanes[lane] > 0.0:
             for e in range(lane, p.x.size, LANES):
-                back = max(back, abs(p.x[e] - before[e]))
+                back = max(back, abs(p.x[e] - p.spare[e]))
             found.two_cycle[s] = back < 0.05 * found.residual[s]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def relax_tiles(first, last, net, motion, batch, found, work):  # type: ignore[no-untyped-def]
-    """Relax the samples first·LANES … last·LANES − 1 and write what became of them.
-
-    Every lane stops on its own, at the first step in which none of its units had to move, so that its residual
-    is exact for its state. Lanes that never stop are looked at once more without moving them, and without noise:
-    under noise nothing rests, and all steps are run.
-
-    Args:
-        first: first tile.
-        last: one past the last tile.
-        net: the network.
-        motion: how it moves.
-        batch: the samples.
-        found: written.
-        work: working memory of the convolutions, () where there are none.
-    """
-    n = batch.fields.shape[1]
-    kind = net.w.dtype
-    p = panels(n, kind)
-    spare = np.empty(n * LANES, kind)
+@outer
+def _relax_tiles(first, last, motion, batch, found, net, p, work, step):  # type: ignore[no-untyped-def]
+    """See `relax_tiles`; `step` is the address of a sweep."""
     restless = motion.force_noise > 0.0 or motion.state_noise > 0.0
-    moving = any_above(motion.keep, 0.0) or any_above(motion.ramp, 0.0)
+    steps = motion.keep.size
+    moving = any_above(motion.keep, 0, steps, 0.0) or any_above(motion.ramp, 0, steps, 0.0)
     for tile in range(first, last):
         load(p, tile, net, batch, moving)
         all_moved(work, net)
         if motion.force_noise > 0.0:
-            copy(spare, p.h)
+            copy(p.spare, p.h)
         running = LANES
-        for t in range(motion.keep.size):
+        for t in range(steps):
             if motion.force_noise > 0.0:
-                copy(p.h, spare)
+                copy(p.h, p.spare)
                 _shake(p.h, net, motion.force_noise, motion.seed, tile, 2 * t)
             tolerance = 0.0 if restless or motion.ramp[t] > 0.0 else motion.tolerance
             sweep(
-                p, net, work, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance
-            )
+                step, p, net, work, motion.keep[t], motion.kick, motion.drift, motion.ramp[t], tolerance,
+            )  # fmt: skip
             if motion.state_noise > 0.0:
                 _shake(p.x, net, motion.state_noise, motion.seed, tile, 2 * t + 1)
                 _confine(p.x, net)
@@ -310,5 +328,32 @@ def relax_tiles(first, last, net, motion, batch, found, work):  # type: ignore[n
         if running == 0:
             continue
         if motion.force_noise > 0.0:
-            copy(p.h, spare)
-        look_again(p, net, work, motion, spare, found)
+            copy(p.h, p.spare)
+        look_again(step, p, net, work, motion, found)
+
+
+def relax_tiles(
+    first: int,
+    last: int,
+    net: Net,
+    motion: Motion,
+    batch: Batch,
+    found: Found,
+    work: tuple[()] | Work,
+) -> None:
+    """Relax the samples first·LANES … last·LANES − 1 and write what became of them.
+
+    Every lane stops on its own, at the first step in which none of its units had to move, so that its residual
+    is exact for its state. Lanes that never stop are looked at once more without moving them, and without noise:
+    under noise nothing rests, and all steps are run.
+
+    Args:
+        first: first tile.
+        last: one past the last tile.
+        net: the network.
+        motion: how it moves.
+        batch: the samples.
+        found: written.
+        work: working memory of the convolutions, () where there are none.
+    """
+    _relax_tiles(first, last, motion, batch, found, *ready(net, batch, work))

@@ -1,12 +1,12 @@
 """Convolutions summed weight by weight, for windows of any size, stride and padding."""
 
-from isingeq.kernels.inner import copy, inner
+from isingeq.kernels.inner import clear, inline
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.pooling import give, take
 from isingeq.kernels.products import FOUR, add_row, product
 
 
-@inner(cache=True, error_model="numpy")
+@inline
 def frame(image, x, m):  # type: ignore[no-untyped-def]
     """Copy a source into the frame of zeros around it."""
     run, line = m.width * m.channels * LANES, m.frame_columns * m.channels * LANES
@@ -14,15 +14,16 @@ def frame(image, x, m):  # type: ignore[no-untyped-def]
     for y in range(m.frame_rows):
         row, inside = y * line, y - m.padding
         if inside < 0 or inside >= m.height:
-            image[row : row + line] = 0.0
+            clear(image, row, row + line)
             continue
         start = m.source * LANES + inside * run
-        image[row : row + left] = 0.0
-        copy(image[row + left : row + left + run], x[start : start + run])
-        image[row + left + run : row + line] = 0.0
+        clear(image, row, row + left)
+        for e in range(run):
+            image[row + left + e] = x[start + e]
+        clear(image, row + left + run, row + line)
 
 
-@inner(cache=True, error_model="numpy")
+@inline
 def add_inside(z, image, m):  # type: ignore[no-untyped-def]
     """Add what stands inside a frame to a source."""
     for y in range(m.height):
@@ -32,7 +33,7 @@ def add_inside(z, image, m):  # type: ignore[no-untyped-def]
             add_row(z, row + i, image, start + i)
 
 
-@inner(cache=True, error_model="numpy")
+@inline
 def _four(origin, first, last, across, drop, step):  # type: ignore[no-untyped-def]
     """Return the rows of four places of a grid, the last place again where there are no more."""
     a, b, c, d = first, min(first + 1, last), min(first + 2, last), min(first + 3, last)
@@ -44,7 +45,6 @@ def _four(origin, first, last, across, drop, step):  # type: ignore[no-untyped-d
     )
 
 
-@inner(cache=True, error_model="numpy")
 def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
     """Add a pooled convolution; see `convolve.up`."""
     image, base, c = x, m.source, m.channels
@@ -76,14 +76,13 @@ def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
                     take(z, unit, room.sums, r * span + q, m.pool, 1, m, room, remember)
 
 
-@inner(cache=True, error_model="numpy")
+@inline
 def _reach(low, high, taps, swept):  # type: ignore[no-untyped-def]
     """Return the first of the taps that meet the target from places low … high, and one past the last."""
     return max(0, taps - 1 - high), min(taps, swept + taps - 1 - low)
 
 
-@inner(cache=True, error_model="numpy")
-def down(z, x, m, weights, room):  # type: ignore[no-untyped-def]
+def down(z, x, m, weights, room, _remember):  # type: ignore[no-untyped-def]
     """Add the transpose of a pooled convolution; see `convolve.down`.
 
     Places of the source that lie alike on the stride see the same weights: one convolution for each way to lie,
@@ -93,7 +92,7 @@ def down(z, x, m, weights, room):  # type: ignore[no-untyped-def]
     border = (m.kernel - 1) // s
     wide = border + (m.width - 1 + m.padding) // s + 1
     tall = border + (m.height - 1 + m.padding) // s + 1
-    room.image[: tall * wide * o * LANES] = 0.0
+    clear(room.image, 0, tall * wide * o * LANES)
     for y in range(m.rows):
         for x_ in range(m.columns):
             at = ((border + y * m.pool) * wide + border + x_ * m.pool) * o
@@ -111,8 +110,8 @@ def down(z, x, m, weights, room):  # type: ignore[no-untyped-def]
             pitch = columns * o
             for q in range(0, places, FOUR):
                 last = min(q + FOUR, places) - 1
-                y0, x0 = divmod(q, across)
-                y1, x1 = divmod(last, across)
+                y0, x0 = q // across, q % across
+                y1, x1 = last // across, last % across
                 if y1 > y0:
                     x0, x1 = 0, across - 1
                 high, low = _reach(up + y0, up + y1, rows, m.rows * m.pool)
@@ -131,7 +130,7 @@ def down(z, x, m, weights, room):  # type: ignore[no-untyped-def]
                         1, (far - near) * o, low - high, wide * o, weights, first, pitch,
                     )  # fmt: skip
                     for p in range(last + 1 - q):
-                        y, x_ = divmod(q + p, across)
+                        y, x_ = (q + p) // across, (q + p) % across
                         row = ((top + y * s) * m.width + left + x_ * s) * c + g * FOUR
                         for r in range(min(FOUR, c - g * FOUR)):
                             add_row(z, m.source + row + r, room.sums, r * FOUR + p)

@@ -3,9 +3,10 @@
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from isingeq.kernels.inner import inner
 from isingeq.kernels.lanes import LANES, Vectors
 
 _I64 = ir.IntType(64)
@@ -15,6 +16,8 @@ _I64 = ir.IntType(64)
 def _turn_block(typing, source, at, stride, target, to, step, factor):  # type: ignore[no-untyped-def]
     """Write factor · (the transpose of a LANES × LANES block of `source`) to `target`."""
     i8 = types.int64
+    if source.layout != "C" or target.layout != "C":
+        return None
     signature = types.void(source, i8, i8, target, i8, i8, factor)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -48,31 +51,28 @@ def _turn_block(typing, source, at, stride, target, to, step, factor):  # type: 
     return signature, generate
 
 
-@njit(cache=True, boundscheck=False)
+@inner(cache=True)
 def to_panel(panel, rows, tile, sign):  # type: ignore[no-untyped-def]
     """Write the samples of a tile, rows (b, n), into a panel, times `sign`; the last sample fills up the last tile."""
     b, n = rows.shape
     factor = panel.dtype.type(sign)
     whole = n - n % LANES if (tile + 1) * LANES <= b else 0
-    flat = rows.reshape(-1)
     for i in range(0, whole, LANES):
-        _turn_block(flat, tile * LANES * n + i, n, panel, i * LANES, LANES, factor)
+        _turn_block(rows, tile * LANES * n + i, n, panel, i * LANES, LANES, factor)
     for lane in range(LANES):
-        row = rows[min(tile * LANES + lane, b - 1)]
+        s = min(tile * LANES + lane, b - 1)
         for i in range(whole, n):
-            panel[i * LANES + lane] = factor * row[i]
+            panel[i * LANES + lane] = factor * rows[s, i]
 
 
-@njit(cache=True, boundscheck=False)
+@inner(cache=True)
 def from_panel(panel, rows, tile):  # type: ignore[no-untyped-def]
     """Write a panel back into the samples of a tile, rows (b, n)."""
     b, n = rows.shape
     whole = n - n % LANES if (tile + 1) * LANES <= b else 0
-    flat = rows.reshape(-1)
     one = panel.dtype.type(1)
     for i in range(0, whole, LANES):
-        _turn_block(panel, i * LANES, LANES, flat, tile * LANES * n + i, n, one)
+        _turn_block(panel, i * LANES, LANES, rows, tile * LANES * n + i, n, one)
     for lane in range(min(LANES, b - tile * LANES)):
-        row = rows[tile * LANES + lane]
         for i in range(whole, n):
-            row[i] = panel[i * LANES + lane]
+            rows[tile * LANES + lane, i] = panel[i * LANES + lane]

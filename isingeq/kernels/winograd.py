@@ -13,13 +13,14 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
+from numba import types
+from numba.extending import intrinsic, register_jitable
 from numpy.typing import NDArray
 
-from isingeq.kernels.inner import inner
-from isingeq.kernels.lanes import LANES
+from isingeq.kernels.inner import clear, inline
+from isingeq.kernels.lanes import LANES, Vectors
 from isingeq.kernels.pooling import give, take
-from isingeq.kernels.products import FOUR, line, product
+from isingeq.kernels.products import FOUR, product, whole, write_line
 from isingeq.kernels.sliding import add_inside, frame
 
 Matrix = NDArray[np.float64]
@@ -62,17 +63,49 @@ def matrices(tile: int, kernel: int) -> Matrices:
     return Matrices(data, weights, result)
 
 
-def square(matrix: Matrix, *, add: bool = False) -> Callable[..., None]:
-    """Build target = matrix · source · matrixᵀ on squares of rows of lanes; see `products.line`."""
-    down, across = line(matrix), line(matrix, add=add)
-    rows, columns = matrix.shape
+def squares(of: Callable[[Matrices], Matrix], *, add: bool = False) -> Callable[..., None]:
+    """Build target = matrix · source · matrixᵀ on squares of rows of lanes, for every algorithm; see `write_line`.
 
-    @inner(error_model="numpy")
-    def transform(target, to, fall, hop, source, at, drop, step, scratch):  # type: ignore[no-untyped-def]
-        for j in range(columns):
-            down(scratch, j, columns, source, at + j * step, drop)
-        for i in range(rows):
-            across(target, to + i * fall, hop, scratch, i * columns, 1)
+    Args:
+        of: picks the matrix.
+        add: to what stands there.
+    """
+    known = {tile + kernel - 1: of(matrices(tile, kernel)) for tile, kernel in TILES}
+
+    @intrinsic
+    def transform(typing, n, target, to, fall, hop, source, at, drop, step, scratch):  # type: ignore[no-untyped-def]
+        i8 = types.int64
+        signature = types.void(i8, target, i8, i8, i8, source, i8, i8, i8, scratch)
+
+        def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            n_, target_, to_, fall_, hop_, source_, at_, drop_, step_, scratch_ = args
+            v, one = Vectors(context, builder, target.dtype), whole(1)
+
+            def emit(matrix: Matrix) -> None:
+                rows, columns = (whole(size) for size in matrix.shape)
+
+                def down(j, nothing):  # type: ignore[no-untyped-def]
+                    first = v.pointer(source, source_, builder.add(at_, builder.mul(j, step_)))
+                    write_line(
+                        v, matrix, first, drop_, v.pointer(scratch, scratch_, j), columns, add=False
+                    )
+                    return nothing
+
+                def across(i, nothing):  # type: ignore[no-untyped-def]
+                    first = v.pointer(scratch, scratch_, builder.mul(i, columns))
+                    row = v.pointer(target, target_, builder.add(to_, builder.mul(i, fall_)))
+                    write_line(v, matrix, first, one, row, hop_, add=add)
+                    return nothing
+
+                v.loop(columns, [], down)
+                v.loop(rows, [], across)
+
+            for numbers, matrix in known.items():
+                with builder.if_then(builder.icmp_signed("==", n_, whole(numbers))):
+                    emit(matrix)
+            return context.get_dummy_value()
+
+        return signature, generate
 
     return transform
 
@@ -83,7 +116,7 @@ def span(channels):  # type: ignore[no-untyped-def]
     return channels * FOUR + 1
 
 
-@inner(cache=True, error_model="numpy")
+@inline
 def _multiply(target, source, weights, at, areas, count, groups, first, last):  # type: ignore[no-untyped-def]
     """Multiply the channels of four tiles by weights, number by number: the groups first … last − 1 of the result.
 
@@ -107,29 +140,12 @@ def _multiply(target, source, weights, at, areas, count, groups, first, last):  
             product(target, row, FOUR, source, bases, FOUR, count, 1, 0, weights, start, 0)
 
 
-def _choose(build: Callable[[Matrices], Callable[..., None]]) -> Callable[..., None]:
-    """Return the transform of the algorithm with n numbers along a tile, built from its matrices."""
-    four, six, eight = (build(matrices(tile, kernel)) for tile, kernel in TILES)
-
-    @inner(error_model="numpy")
-    def transform(n, target, to, fall, hop, source, at, drop, step, scratch):  # type: ignore[no-untyped-def]
-        if n == 4:
-            four(target, to, fall, hop, source, at, drop, step, scratch)
-        elif n == 6:
-            six(target, to, fall, hop, source, at, drop, step, scratch)
-        else:
-            eight(target, to, fall, hop, source, at, drop, step, scratch)
-
-    return transform
+_take_in = squares(lambda of: of.data)
+_give_out = squares(lambda of: of.result)
+_give_in = squares(lambda of: of.result.T)
+_take_out = squares(lambda of: of.data.T, add=True)
 
 
-_take_in = _choose(lambda of: square(of.data))
-_give_out = _choose(lambda of: square(of.result))
-_give_in = _choose(lambda of: square(of.result.T))
-_take_out = _choose(lambda of: square(of.data.T, add=True))
-
-
-@inner(cache=True, error_model="numpy")
 def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
     """Add a pooled convolution; see `convolve.up`."""
     across = -(-m.columns * m.pool // m.tile)
@@ -142,7 +158,7 @@ def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
     n, line = m.tile + m.kernel - 1, span(c)
     for first in range(0, tiles, FOUR):
         for p in range(min(FOUR, tiles - first)):
-            y, x_ = divmod(first + p, across)
+            y, x_ = (first + p) // across, (first + p) % across
             corner = base + (y * width + x_) * m.tile * c
             for i in range(c):
                 _take_in(
@@ -154,7 +170,7 @@ def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
             _multiply(room.after, room.before, weights, m.up, n * n, c, groups, block, last)
             rows = span((last - block) * FOUR)
             for p in range(min(FOUR, tiles - first)):
-                y, x_ = divmod(first + p, across)
+                y, x_ = (first + p) // across, (first + p) % across
                 for j in range(block * FOUR, min(last * FOUR, m.outputs)):
                     _give_out(
                         n, room.sums, 0, m.tile, 1,
@@ -167,22 +183,21 @@ def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
                             take(z, unit, room.sums, at, m.tile, 1, m, room, remember)
 
 
-@inner(cache=True, error_model="numpy")
-def down(z, x, m, weights, room):  # type: ignore[no-untyped-def]
+def down(z, x, m, weights, room, _remember):  # type: ignore[no-untyped-def]
     """Add the transpose of a pooled convolution; see `convolve.down`."""
     across = -(-m.columns * m.pool // m.tile)
     tiles = -(-m.rows * m.pool // m.tile) * across
     image, base, width = z, m.source, m.frame_columns
     if m.framed:
         image, base = room.image, 0
-        image[: m.frame_rows * width * m.channels * LANES] = 0.0
+        clear(image, 0, m.frame_rows * width * m.channels * LANES)
     c, o, groups, squares = m.channels, m.outputs, -(-m.channels // FOUR), m.tile // m.pool
     n, line = m.tile + m.kernel - 1, span(o)
     for first in range(0, tiles, FOUR):
         for p in range(min(FOUR, tiles - first)):
-            y, x_ = divmod(first + p, across)
+            y, x_ = (first + p) // across, (first + p) % across
             if (y + 1) * squares > m.rows or (x_ + 1) * squares > m.columns:
-                room.sums[: m.tile * m.tile * LANES] = 0.0
+                clear(room.sums, 0, m.tile * m.tile * LANES)
             for j in range(o):
                 for sy in range(y * squares, min((y + 1) * squares, m.rows)):
                     for sx in range(x_ * squares, min((x_ + 1) * squares, m.columns)):
@@ -198,7 +213,7 @@ def down(z, x, m, weights, room):  # type: ignore[no-untyped-def]
             _multiply(room.after, room.before, weights, m.down, n * n, o, groups, block, last)
             rows = span((last - block) * FOUR)
             for p in range(min(FOUR, tiles - first)):
-                y, x_ = divmod(first + p, across)
+                y, x_ = (first + p) // across, (first + p) % across
                 corner = base + (y * width + x_) * m.tile * c
                 for i in range(block * FOUR, min(last * FOUR, c)):
                     _take_out(
