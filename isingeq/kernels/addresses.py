@@ -35,10 +35,13 @@ def caller(arguments: Arguments) -> Callable[..., None]:
     @intrinsic
     def call(typing, where, *given):  # type: ignore[no-untyped-def]
         panel = given[0] if isinstance(given[0], types.Array) else given[0].types[0]
-        wanted = types.StarArgTuple.from_types(arguments(panel.dtype))
+        kinds = arguments(panel.dtype)
+        if any(typing.can_convert(*pair) is None for pair in zip(given, kinds, strict=True)):
+            return None  # numba's refusal
+        wanted = types.StarArgTuple.from_types(kinds)
 
         def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
-            values = [builder.extract_value(args[1], k) for k in range(len(wanted))]
+            values = [builder.extract_value(args[1], k) for k in range(len(kinds))]
             kind = ir.FunctionType(
                 context.get_value_type(types.none), [value.type for value in values]
             )

@@ -177,7 +177,7 @@ def test_terms_act_as_the_equations_say(scheme, held):
         np.testing.assert_allclose(found.residual, residual_of(asked, found.states), atol=1e-10)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "make",
     [hopfield, lambda: hopfield(update="gradient"), conjugate, lambda: conjugate(order="synchronous")],
@@ -217,7 +217,6 @@ def test_lanes_that_are_handed_on_change_nothing(monkeypatch, update, steps):
         problem,
         (nudge(problem),),
         initial=start(problem),
-        precision="float64",
         tolerance=1e-3,
         max_steps=steps,
     )

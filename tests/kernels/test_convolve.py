@@ -1,5 +1,8 @@
 """Convolutions on lanes against their twins, loops over taps in numpy."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from numba import njit
@@ -124,9 +127,23 @@ MINIMAL = [
 ]
 
 
+def in_double_precision(windows: Sequence[Window]) -> list[Any]:
+    """Windows for tests in float64: minimal filtering repeats float32 there, for seconds of compiling."""
+    slow = pytest.mark.slow
+    return [pytest.param(w, marks=slow if w in MINIMAL else (), id=str(w)) for w in windows]
+
+
 @pytest.mark.parametrize("window", PLAIN + MINIMAL, ids=str)
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_both_ways_agree_with_the_twin(window: Window, dtype: type) -> None:
+def test_both_ways_agree_with_the_twin(window: Window) -> None:
+    agrees_with_the_twin(window, np.float32)
+
+
+@pytest.mark.parametrize("window", in_double_precision(PLAIN + MINIMAL))
+def test_both_ways_agree_with_the_twin_in_double_precision(window: Window) -> None:
+    agrees_with_the_twin(window, np.float64)
+
+
+def agrees_with_the_twin(window: Window, dtype: type) -> None:
     case = Case(window, dtype)
     minimal = window in MINIMAL
     assert bool(minimal_tile(window.folded if window.linear else window)) == minimal
@@ -145,7 +162,9 @@ def test_both_ways_agree_with_the_twin(window: Window, dtype: type) -> None:
     )
 
 
-@pytest.mark.parametrize("window", [w for w in PLAIN + MINIMAL if w.pooling != "soft"], ids=str)
+@pytest.mark.parametrize(
+    "window", in_double_precision([w for w in PLAIN + MINIMAL if w.pooling != "soft"])
+)
 def test_the_way_down_is_the_transpose(window: Window) -> None:
     # at the choice that a makes, P(W a) is linear in a: ⟨P(W a), t⟩ = ⟨a, Wᵀ t⟩
     case = Case(window, np.float64, seed=2)
@@ -169,13 +188,13 @@ def test_the_first_of_equals_is_chosen(window: Window) -> None:
 
 @pytest.mark.parametrize("window", [PLAIN[0], PLAIN[2], MINIMAL[4], MINIMAL[5]], ids=str)
 def test_choices_are_kept_only_when_asked(window: Window) -> None:
-    case = Case(window, np.float64)
+    case = Case(window, np.float32)
     _, before = case.run()
     states = case.a
     case.a = -states
     up, kept = case.run(remember=False)
     expected, _ = pooled(window, sums(window, case.w, case.a))
-    assert abs(up - expected).max() < 1e-10
+    assert abs(up - expected).max() < 1e-3
     np.testing.assert_array_equal(kept, before)
     _, after = case.run()
     assert abs(after - before).max() > 0.1
@@ -196,22 +215,22 @@ def test_a_lane_sees_no_other(window: Window) -> None:
 
 def test_convolutions_share_maps_and_room() -> None:
     windows = [MINIMAL[5], PLAIN[0], PLAIN[2], MINIMAL[4]]
-    cases = [Case(window, np.float64, seed=k) for k, window in enumerate(windows)]
+    cases = [Case(window, np.float32, seed=k) for k, window in enumerate(windows)]
     places = [(c.window, c.source.start, c.target.start) for c in cases]
-    maps = pack(lay_out(places), [c.w for c in cases], np.float64)
-    shared = room(maps, np.float64)
+    maps = pack(lay_out(places), [c.w for c in cases], np.float32)
+    shared = room(maps, np.float32)
     expected = [case.run() for case in cases]
     for remember in (True, False):  # the second round goes back by the choices of the first
         for number, case in enumerate(cases):
-            x, z, y = (aligned(case.panel().size, np.float64) for _ in range(3))
+            x, z, y = (aligned(case.panel().size, np.float32) for _ in range(3))
             x[:] = case.panel().ravel()
             both(z, y, x, maps, number, shared, remember)
             up, down = z.reshape(-1, LANES), y.reshape(-1, LANES)
             np.testing.assert_allclose(
-                up[case.target].T.reshape(case.t.shape), expected[number][0], atol=1e-12
+                up[case.target].T.reshape(case.t.shape), expected[number][0], atol=1e-4
             )
             np.testing.assert_allclose(
-                down[case.source].T.reshape(case.a.shape), expected[number][1], atol=1e-12
+                down[case.source].T.reshape(case.a.shape), expected[number][1], atol=1e-4
             )
 
 
