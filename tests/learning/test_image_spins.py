@@ -31,7 +31,8 @@ def test_gradient_of_shared_couplings_is_that_of_the_expected_cost():
     parameters = Parameters(0.7 * rng.normal(size=network.initial(0).vector.size), network.shapes)
     found = audit(
         network, open_backend("exact?beta=0.8"), parameters, rng.random((3, 36)), np.array([0, 1, 2]),
-        estimator=Estimator(nudging=0.003, precision="float64"), reference=open_backend("exact?beta=0.8"), seed=0, entries=12, pool=Pool(),
+        estimator=Estimator(nudging=0.003, precision="float64"), reference=open_backend("exact?beta=0.8"),
+        seed=0, entries=12, pool=Pool(),
     )  # fmt: skip
     assert {block.name for block in found.blocks} >= {"input-conv1.weight", "conv1-conv2.weight"}
     assert all(block.cosine > 0.9999 for block in found.blocks)
