@@ -22,8 +22,8 @@ OWN = {
     "state-adam": Claim.FIXED_POINT,
 }
 
-VARIANTS = {spec for spec in OWN if "?" in spec}
-"""More of what is there already under the name alone."""
+VARIANTS = {spec for spec in OWN if "?" in spec} | {"partner", "state-adam"}
+"""More of what is there already under the name alone, or over the same relaxation."""
 
 CENTRAL = {
     Claim.FIXED_POINT: "fixed_points_are_stationary",

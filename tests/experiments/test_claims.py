@@ -180,7 +180,10 @@ def test_claims_are_chosen_by_name():
         chosen("speed", quick=False)
 
 
-@pytest.mark.parametrize("kind", list(CLAIMS.values()))
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=[] if k is Depth else [pytest.mark.slow]) for k in CLAIMS.values()],
+)
 def test_every_claim_runs_in_small(kind, tmp_path):
     claim = kind.quick()
     if kind is Barriers:
