@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn
 
+from isingeq.cli.counting import counting, duration
 from isingeq.cli.output import Debug, Json, Output, Quiet, command
 
 if TYPE_CHECKING:
@@ -81,34 +81,17 @@ def _shown(output: Output) -> Iterator["ClaimWatcher"]:
     """Yield a watcher that shows a claim on `output`: a bar on a terminal, and a line per case."""
     from isingeq.experiments.claims.reproduction import ClaimWatcher
 
-    bar = Progress(
-        TextColumn("{task.completed}/{task.total}"),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        console=output.console,
-        transient=True,
-        disable=output.quiet or not output.console.is_terminal,
-    )
-    with bar:
-        number = bar.add_task("", total=None)
+    with counting(output) as bar:
 
         def started(path: Path, done: int, total: int) -> None:
-            bar.update(number, completed=done, total=total)
+            bar.count(done, total)
             output.line(f"writing {path}: {total - done} of {total} cases to do")
 
         def begun(case: "Case") -> None:
-            bar.update(number, description=case.label)
+            bar.begin(case.label)
 
         def finished(case: "Case", seconds: float, done: int, left_s: float) -> None:
-            bar.update(number, completed=done)
-            output.line(f"{case.label}: {seconds:.1f} s; {_duration(left_s)} left")
+            bar.count(done)
+            output.line(f"{case.label}: {seconds:.1f} s; {duration(left_s)} left")
 
         yield ClaimWatcher(started, begun, finished)
-
-
-def _duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"about {seconds / size:.0f} {unit}"
-    return f"about {seconds:.0f} s"

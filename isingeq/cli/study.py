@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn
 
+from isingeq.cli.counting import counting, duration
 from isingeq.cli.output import Debug, Json, Output, Quiet, command
 
 if TYPE_CHECKING:
@@ -87,37 +87,20 @@ def _shown(output: Output) -> "Iterator[StudyWatcher]":
     """Yield a watcher that shows a study on `output`: a bar on a terminal, a line per task everywhere."""
     from isingeq.experiments.study import StudyWatcher
 
-    bar = Progress(
-        TextColumn("{task.completed}/{task.total}"),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        console=output.console,
-        transient=True,
-        disable=output.quiet or not output.console.is_terminal,
-    )
-    with bar:
-        number = bar.add_task("", total=None)
+    with counting(output) as bar:
 
         def started(path: Path, done: int, total: int) -> None:
-            bar.update(number, completed=done, total=total)
+            bar.count(done, total)
             output.line(f"writing {path}: {total - done} of {total} tasks to do")
 
         def begun(task: "Task") -> None:
-            bar.update(number, description=task.name)
+            bar.begin(task.name)
 
         def finished(outcome: "Outcome", done: int, left_s: float) -> None:
-            bar.update(number, completed=done)
+            bar.count(done)
             came = outcome.problem if outcome.accuracy is None else f"{outcome.accuracy:.2%}"
             output.line(
-                f"{outcome.task.name}: {came}, {outcome.seconds:.1f} s; {_duration(left_s)} left"
+                f"{outcome.task.name}: {came}, {outcome.seconds:.1f} s; {duration(left_s)} left"
             )
 
         yield StudyWatcher(started, begun, finished)
-
-
-def _duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"about {seconds / size:.0f} {unit}"
-    return f"about {seconds:.0f} s"

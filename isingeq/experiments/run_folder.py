@@ -15,12 +15,12 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from isingeq.errors import CheckpointError, ConfigError
 from isingeq.experiments.config import Experiment
@@ -29,6 +29,8 @@ from isingeq.experiments.toml import dumps
 from isingeq.learning.progress import Epoch
 
 Record = dict[str, Any]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,33 @@ def append_line(path: Path, record: Mapping[str, object]) -> None:
     """
     with _told(path), path.open("a", encoding="utf-8") as stream:
         stream.write(to_json(record) + "\n")
+
+
+def kept_lines(file: Path, read: Callable[[Record], tuple[K, V]]) -> dict[K, V]:
+    """Return the outcomes in a file of lines; a last line that was cut off as it was written is taken out of it.
+
+    Args:
+        file: that may not be there yet.
+        read: makes key and outcome of a record, and fails with a ValueError, KeyError, TypeError or AttributeError
+            where it is none.
+
+    Raises:
+        CheckpointError: a line that is no outcome.
+    """
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        write_text(file, whole)
+    found = {}
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            key, outcome = read(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise CheckpointError(
+                f"line {number} of {file} is no outcome: take it out, and it is run again"
+            ) from None
+        found[key] = outcome
+    return found
 
 
 def _plain(value: object) -> object:

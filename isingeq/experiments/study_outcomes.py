@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from isingeq.errors import CheckpointError
-from isingeq.experiments.run_folder import Record, append_line, write_text
+from isingeq.experiments.run_folder import Record, append_line, kept_lines, write_text
 from isingeq.experiments.study_file import Method, Point, Study
 
 FILES = ("table.md", "table.csv")
@@ -200,28 +198,14 @@ def keep(path: Path, outcome: Outcome) -> None:
 
 
 def kept(path: Path, study: Study) -> dict[Task, Outcome]:
-    """Return the outcomes that are there; a last line that was cut off as it was written is not one.
+    """Return the outcomes that are there; raises CheckpointError for a line that is none."""
 
-    Raises:
-        CheckpointError: a line that is no outcome.
-    """
-    file = path / _OUTCOMES
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        write_text(file, whole)
-    found = {}
-    for number, line in enumerate(whole.splitlines(), 1):
-        try:
-            record = json.loads(line)
-            point = study.point(record.pop("values"))
-            task = Task(point, record.pop("method"), record.pop("repeat"))
-            found[task] = Outcome(task, **record)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise CheckpointError(
-                f"line {number} of {file} is no outcome: take it out, and it is run again"
-            ) from None
-    return found
+    def read(record: Record) -> tuple[Task, Outcome]:
+        point = study.point(record.pop("values"))
+        task = Task(point, record.pop("method"), record.pop("repeat"))
+        return task, Outcome(task, **record)
+
+    return kept_lines(path / _OUTCOMES, read)
 
 
 def _percent(values: Sequence[float], more: str = "") -> str:

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from isingeq import __version__
-from isingeq.errors import CheckpointError, ConfigError
+from isingeq.errors import ConfigError
 from isingeq.experiments.claims.claim import PAPER, Case, Claim, Conclusion, Record, Table
 from isingeq.experiments.run_folder import (
     append_line,
     create_empty,
     fresh_path,
+    kept_lines,
     to_json,
     write_text,
 )
@@ -142,29 +143,13 @@ def _opened(path: Path, claim: Claim) -> Path:
 
 
 def _kept(path: Path) -> dict[Case, Record]:
-    """Return the outcomes that are there; a last line that was cut off as it was written is not one.
+    """Return the outcomes that are there; raises CheckpointError for a line that is none."""
 
-    Raises:
-        CheckpointError: a line that is no outcome.
-    """
-    file = path / _OUTCOMES
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        write_text(file, whole)
-    found = {}
-    for number, line in enumerate(whole.splitlines(), 1):
-        try:
-            record = json.loads(line)
-            found[Case.of(**record["case"])] = {
-                "seconds": float(record["seconds"]),
-                "found": record["found"],
-            }
-        except (ValueError, KeyError, TypeError):
-            raise CheckpointError(
-                f"line {number} of {file} is no outcome: take it out, and it is run again"
-            ) from None
-    return found
+    def read(record: Record) -> tuple[Case, Record]:
+        outcome = {"seconds": float(record["seconds"]), "found": record["found"]}
+        return Case.of(**record["case"]), outcome
+
+    return kept_lines(path / _OUTCOMES, read)
 
 
 def _write(reproduced: Reproduced, conclusion: Conclusion) -> None:
