@@ -37,7 +37,7 @@ LABORIEUX = {
     "learning.estimator": "positive", "learning.nudging": 0.4, "learning.tolerance": 1e-6,
     "learning.free_steps": 200, "learning.nudged_steps": 10,
     "learning.optimizer": "adam", "learning.rate": 5e-5, "learning.rates": [1.0, 0.2, 0.16],
-    "learning.bias_rate": 0.2, "learning.anneal": "constant", "learning.decay": 0.0,
+    "learning.anneal": "constant", "learning.decay": 0.0,
     "learning.batch_size": 100, "learning.shift": 0, "learning.epochs": 40,
     "data.validation_size": 0,
 }  # fmt: skip

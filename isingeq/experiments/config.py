@@ -64,6 +64,8 @@ class Network(BaseModel):
         lateral: on a lattice, couple hidden units among themselves too, and not to outputs alone.
         unit: kind of the hidden units.
         output: kind of the output units: without walls, in the box [0, 1], spins, phases, or quartic.
+        stiffness: of amplitudes, one for all layers or one per layer, outputs last; where it falls from layer to
+            layer, a layer hears less from the one behind it.
         replicas: output units per class.
         cost: squared error (of the cosines of phases), cross-entropy with a readout of its own on the last hidden
             layer, or the logarithm of cosines of phases.
@@ -89,6 +91,7 @@ class Network(BaseModel):
     lateral: bool = True
     unit: Literal["amplitude", "spin", "logistic", "phase", "quartic"] = "amplitude"
     output: Literal["linear", "box", "spin", "phase", "quartic"] = "linear"
+    stiffness: Annotated[tuple[Positive, ...], _TUPLE, Field(min_length=1)] = (1.0,)
     replicas: Count = 1
     cost: Literal["squared_error", "cross_entropy", "log_cosine"] = "squared_error"
     gains: Annotated[tuple[NotNegative, ...], _TUPLE, Field(min_length=1)] = (1.0,)
@@ -182,8 +185,9 @@ class Learning(BaseModel):
         skip_correct: leave out samples whose output is right already.
         optimizer: sgd or adam.
         rate: learning rate.
-        rates: factor on the rate for each weight matrix, input first; empty for 1.
-        bias_rate: factor on the rate for biases.
+        rates: factor on the rate for each weight matrix, input first, and for the biases of the layer that it leads
+            to; empty for 1.
+        bias_rate: one more factor on the rate for biases.
         momentum: of sgd, or first-moment decay of adam.
         second: second-moment decay of adam.
         decay: weight decay.

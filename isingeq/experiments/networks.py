@@ -17,18 +17,40 @@ from isingeq.tasks import Dataset
 from isingeq.units import Amplitude, Layer, Logistic, Phase, Quartic, Spin, Unit
 
 
-def _unit(kind: str, pump: float) -> Unit:
+def _unit(kind: str, pump: float, stiffness: float) -> Unit:
     """Return the unit that a table calls by this name."""
     units: dict[str, Unit] = {
-        "amplitude": Amplitude(),
-        "box": Amplitude(),
-        "linear": Amplitude(-np.inf, np.inf),
+        "amplitude": Amplitude(stiffness=stiffness),
+        "box": Amplitude(stiffness=stiffness),
+        "linear": Amplitude(-np.inf, np.inf, stiffness),
         "logistic": Logistic(),
         "phase": Phase(),
         "quartic": Quartic(pump),
         "spin": Spin(),
     }
     return units[kind]
+
+
+def _units(table: config.Network, hidden: int, *, output: bool = True) -> tuple[Unit, ...]:
+    """Return the unit of every layer, hidden ones first.
+
+    Raises:
+        ConfigError: another number of stiffnesses than layers, or one for units that have no such thing.
+    """
+    kinds = [table.unit] * hidden + [table.output] * output
+    if len(table.stiffness) not in (1, len(kinds)):
+        raise ConfigError(
+            f"network.stiffness has {len(table.stiffness)} values for {len(kinds)} layers: "
+            "give one, or one for each, outputs last"
+        )
+    each = table.stiffness * (len(kinds) // len(table.stiffness))
+    units = tuple(_unit(kind, table.pump, k) for kind, k in zip(kinds, each, strict=True))
+    for unit, k in zip(units, each, strict=True):
+        if k != 1 and not isinstance(unit, Amplitude):
+            raise ConfigError(
+                f"network.stiffness belongs to amplitudes: {unit.kind} units have none"
+            )
+    return units
 
 
 def build_network(table: config.Network, data: Dataset) -> Network:
@@ -38,17 +60,18 @@ def build_network(table: config.Network, data: Dataset) -> Network:
         ConfigError: replicas or an output kind where the readout stands outside the system, or a cost that
             the output units do not have.
     """
-    inner = _unit(table.unit, table.pump)
     inputs = data.x_train.shape[1]
     if (table.lattice is None) != (table.sites is None):
         raise ConfigError("network.lattice and network.sites belong together: give both or none")
     if table.lattice is not None and table.sites is not None:
         return _on_lattice(table, table.lattice, table.sites, data)
     windows = _windows(table, data)
-    hidden = [
-        Layer(f"conv{k}", int(np.prod(window.target)), inner) for k, window in enumerate(windows, 1)
-    ]
-    hidden += [Layer(f"hidden{k}", size, inner) for k, size in enumerate(table.layers, 1)]
+    sizes = {f"conv{k}": int(np.prod(window.target)) for k, window in enumerate(windows, 1)}
+    sizes |= {f"hidden{k}": size for k, size in enumerate(table.layers, 1)}
+    units = _units(table, len(sizes), output=table.cost != "cross_entropy")
+    hidden = tuple(
+        Layer(name, size, unit) for (name, size), unit in zip(sizes.items(), units, strict=False)
+    )
     shape: dict[str, Any] = {
         "windows": windows,
         "skips": tuple((a - 1, b - 1) for a, b in table.skips),
@@ -59,12 +82,9 @@ def build_network(table: config.Network, data: Dataset) -> Network:
                 "network.cost = 'cross_entropy' reads the last hidden layer: it needs "
                 f"replicas = 1, got {table.replicas}"
             )
-        return Network(
-            inputs, tuple(hidden), CrossEntropy(data.num_classes), table.field_limit, **shape
-        )
-    unit = _unit(table.output, table.pump)
-    output = Layer("output", data.num_classes * table.replicas, unit)
-    cost, coding = _readout(table, data.num_classes, unit)
+        return Network(inputs, hidden, CrossEntropy(data.num_classes), table.field_limit, **shape)
+    output = Layer("output", data.num_classes * table.replicas, units[-1])
+    cost, coding = _readout(table, data.num_classes, units[-1])
     return Network(
         inputs, (*hidden, output), cost, table.field_limit,
         coding=coding, injection=table.injection, **shape,
@@ -114,12 +134,12 @@ def _on_lattice(table: config.Network, kind: str, sites: tuple[int, int], data: 
         )
     wiring = on_lattice(kind, *sites, data.num_classes, table.replicas, lateral=table.lateral)
     outputs = data.num_classes * table.replicas
-    unit = _unit(table.output, table.pump)
+    hidden, output = _units(table, 1)
     layers = (
-        Layer("hidden1", len(wiring.sites) - outputs, _unit(table.unit, table.pump)),
-        Layer("output", outputs, unit),
+        Layer("hidden1", len(wiring.sites) - outputs, hidden),
+        Layer("output", outputs, output),
     )
-    cost, coding = _readout(table, data.num_classes, unit)
+    cost, coding = _readout(table, data.num_classes, output)
     inputs = data.x_train.shape[1]
     return Network(
         inputs,

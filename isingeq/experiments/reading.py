@@ -100,7 +100,7 @@ def parse_setting(setting: str) -> tuple[str, object]:
     """Split `KEY=VALUE`, the value read as TOML; what is no TOML value is a string.
 
     Raises:
-        ConfigError: no equals sign, or no key.
+        ConfigError: no equals sign, no key, or an array that TOML does not read.
     """
     key, sign, text = setting.partition("=")
     key, text = key.strip(), text.strip()
@@ -112,7 +112,11 @@ def parse_setting(setting: str) -> tuple[str, object]:
         return key, None
     try:
         return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if text.startswith("["):
+            raise ConfigError(
+                f"setting {setting!r} is no TOML array: write 0.5 for .5, and quote texts"
+            ) from error
         return key, text
 
 

@@ -20,8 +20,9 @@ class Optimizer:
     Attributes:
         method: sgd or adam.
         rate: learning rate.
-        rates: factor on the rate for each weight matrix, input first; 1 for each when empty.
-        bias_rate: factor on the rate for biases.
+        rates: factor on the rate for each weight matrix, input first, and for the biases of the layer that it leads
+            to; 1 for each when empty.
+        bias_rate: one more factor on the rate for biases.
         momentum: of sgd, or first-moment decay of adam.
         second: second-moment decay of adam.
         decay: weight decay, on weights only; decoupled for adam.
@@ -94,9 +95,17 @@ class Update:
                 f"{len(optimizer.rates)} rates for {len(weights)} weight matrices: give none, or one for each"
             )
         factor = dict(zip(weights, optimizer.rates, strict=False))
+        into: dict[str, float] = {}
+        for name, share in factor.items():
+            into.setdefault(name.removesuffix(".weight").rpartition("-")[2], share)
         self._ends = np.array([last for _, last in segments.values()], np.int64)
         self._factors = np.array(
-            [factor.get(name, 1.0 if name in weights else optimizer.bias_rate) for name in segments]
+            [
+                factor.get(name, 1.0)
+                if name in weights
+                else into.get(name.partition(".")[0], 1.0) * optimizer.bias_rate
+                for name in segments
+            ]
         )
         self._decay = np.array([optimizer.decay if name in weights else 0.0 for name in segments])
         self.first = np.zeros_like(parameters.vector)

@@ -141,3 +141,29 @@ def test_epochs_belong_to_the_identity_where_the_rate_follows_them(blobs):
         short = changed(blobs, learning=rate)
         long = changed(blobs, learning={**rate, "epochs": 9})
         assert (build.identity(short, data) == build.identity(long, data)) is same
+
+
+def test_stiffness_belongs_to_layers_outputs_last(blobs):
+    data = load("blobs")
+    given = {"hidden": [8, 5], "stiffness": [1.0, 0.5, 0.25]}
+    network = build_network(changed(blobs, network=given).network, data)
+    assert [layer.unit.stiffness for layer in network.layers] == [1.0, 0.5, 0.25]
+    network = build_network(changed(blobs, network=given | {"stiffness": [0.5]}).network, data)
+    assert [layer.unit.stiffness for layer in network.layers] == [0.5] * 3
+    network = build_network(
+        changed(blobs, network=given | {"cost": "cross_entropy", "stiffness": [2.0, 0.5]}).network, data
+    )  # fmt: skip
+    assert [layer.unit.stiffness for layer in network.layers] == [2.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"stiffness": [1.0, 0.5, 0.1]}, "3 values for 2 layers"),
+        ({"stiffness": [0.5], "unit": "logistic"}, "belongs to amplitudes: logistic"),
+        ({"stiffness": [1.0, 0.5], "output": "quartic"}, "belongs to amplitudes: quartic"),
+    ],
+)
+def test_a_stiffness_that_fits_no_layer_is_refused(blobs, table, words):
+    with pytest.raises(ConfigError, match=words):
+        build_network(changed(blobs, network={"hidden": [8]} | table).network, load("blobs"))

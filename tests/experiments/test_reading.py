@@ -115,6 +115,7 @@ def test_written_toml_reads_back(table):
         ("machine.order=a&dt=1", ["machine.order = 'a&dt=1'", "without &"]),
         ("name=a/b", ["name = 'a/b'", "letters"]),
         ("epochs", ["'epochs'", "KEY=VALUE"]),
+        ("learning.rates=[1, .5]", ["learning.rates=[1, .5]", "no TOML array", "0.5 for .5"]),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_the_key(setting, says):

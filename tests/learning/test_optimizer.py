@@ -21,7 +21,7 @@ def gradients(count):
     return [start().like(rng.normal(size=26)) for _ in range(count)]
 
 
-FACTORS = {"input-h.weight": 0.5, "h-o.weight": 2.0, "h.bias": 0.1, "o.bias": 0.1}
+FACTORS = {"input-h.weight": 0.5, "h-o.weight": 2.0, "h.bias": 0.05, "o.bias": 0.2}
 
 
 def test_sgd_has_a_rate_for_each_layer_and_decays_weights_only():
@@ -186,6 +186,20 @@ def test_the_length_of_a_gradient_is_that_of_all_parameters_together():
     moved = p.like(before - p.vector)
     np.testing.assert_allclose([moved["input-h.weight"][0, 0], moved["o.bias"][1]], [0.6, 0.8])
     assert np.count_nonzero(moved.vector) == 2
+
+
+def test_biases_follow_the_first_weights_that_lead_to_their_layer():
+    shapes = (
+        ("input-a.weight", (2, 3)),
+        ("a-b.weight", (3, 2)),
+        ("b-c.weight", (2, 2)),
+        ("a-c.weight", (3, 2)),
+        *((f"{name}.bias", (2,)) for name in "abc"),
+    )
+    p = Parameters.zeros(shapes, np.float64)
+    g = p.like(np.ones(p.vector.size))
+    Update(Optimizer("sgd", 1.0, (1.0, 2.0, 4.0, 8.0), momentum=0.0), p).apply(g, 0.0)
+    assert [float(p[f"{name}.bias"][0]) for name in "abc"] == [-1.0, -2.0, -4.0]
 
 
 def test_images_have_a_rate_for_each_kernel_too():
