@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from isingeq.couplings.kind import is_finite
 from isingeq.errors import ProblemError
 from isingeq.problem import Problem
+from isingeq.units import Amplitude
 
 Floats = NDArray[np.floating]
 
@@ -102,9 +103,21 @@ class QuadraticNudge:
         return out
 
     def check(self, problem: Problem) -> None:
-        """Refuse phases, another number of samples, units that are not there, NaN and infinity."""
+        """Refuse phases, another number of samples, units that are not there, NaN and infinity.
+
+        Units without walls must stay stable: a strength of −stiffness or less leaves them without a lowest state.
+        """
         _expect_outputs(self, problem, len(self.targets), self.units, angular=False)
         _expect_finite(self, self.targets, self.strength)
+        lowest, end = float(self.strength.real.min(initial=0.0)), 0
+        for layer in problem.layers:
+            start, end = end, end + layer.size
+            nudged, unit = start < self.units[1] and end > self.units[0], layer.unit
+            if nudged and isinstance(unit, Amplitude) and unit.smooth and -lowest >= unit.stiffness:
+                raise ProblemError(
+                    f"layer {layer.name} has no walls and a stiffness of {unit.stiffness:g}: nudged by {lowest:g} it "
+                    "has no lowest state; take a smaller nudging"
+                )
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,7 @@ def test_what_it_has_passes():
     states = np.full((B, 3, N), 0.5)
     terms = (
         LinearNudge(np.ones((B, N))),
-        QuadraticNudge((2, 5), np.ones((B, 3)), np.array([1.0, -1.0])),
+        QuadraticNudge((2, 5), np.ones((B, 3)), np.array([1.0, -0.5])),
         Clamp(np.array([True] * 2 + [False] * 3), np.full((B, N), 0.5)),
     )
     schedule = Relaxation("synchronous", 1.0, (1.0, 1.0))

@@ -76,3 +76,18 @@ def test_totals_add_up_and_clamped_units_feel_nothing():
     slope = slopes(lambda s: total_energy(problem(), terms, s), states)
     slope[..., CLAMP.mask] = 0
     np.testing.assert_allclose(total_gradient(problem(), terms, states), slope, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("strength", "fits"), [(-0.29, True), (-0.3, False), (0.5, True), (-0.31 + 0.1j, False)]
+)
+def test_a_spring_that_pushes_harder_than_units_without_walls_hold_is_refused(strength, fits):
+    linear, boxed = Amplitude(-np.inf, np.inf, 0.3), Amplitude(0.0, 1.0, 0.3)
+    spring = QuadraticNudge((2, 4), np.zeros((1, 2)), np.array([strength]))
+    for outputs, good in ((linear, fits), (boxed, True)):
+        problem = Problem((Layer("h", 2, linear), Layer("out", 2, outputs)), (), np.zeros((1, 4)))
+        if good:
+            spring.check(problem)
+        else:
+            with pytest.raises(ProblemError, match="layer out has no walls"):
+                spring.check(problem)
