@@ -14,6 +14,8 @@ from isingeq.schedule import Order
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
 
 Floats = NDArray[np.floating]
+LARGEST = 1 << 30
+"""Bytes, in single precision, that couplings given one by one may fill as full matrices."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +40,21 @@ class Layout:
         the smallest layer to the largest, so that little has to be kept of the state before the step.
 
         Raises:
-            CapabilityError: asynchronous steps of a layer whose units are coupled with each other.
+            CapabilityError: asynchronous steps of a layer whose units are coupled with each other; or couplings given
+                one by one that are too far apart for full matrices.
         """
         found = sorted(joins(problem), key=lambda join: (join.target, join.number))
         slid, ends = convolutions(problem)
         count = len(problem.layers)
         sizes = np.array([layer.size for layer in problem.layers], np.int64)
+        filled = 4 * sum(
+            int(sizes[j.target] * sizes[j.source]) for j in found if j.edges is not None
+        )
+        if filled > LARGEST:
+            raise CapabilityError(
+                f"couplings given one by one would fill {filled >> 20} MiB as full matrices between layers, relaxing "
+                f"machines take {LARGEST >> 20}: split the layers so that fewer of them are coupled"
+            )
         neighbours: list[set[int]] = [set() for _ in range(count)]
         for target, source in (
             [(j.target, j.source) for j in found] + ends + [e[::-1] for e in ends]

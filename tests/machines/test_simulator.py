@@ -7,7 +7,7 @@ import pytest
 
 from isingeq.backend import SettleRequest, residual_of
 from isingeq.backends.simulator import Simulator, conjugate, hopfield
-from isingeq.couplings import Dense
+from isingeq.couplings import Dense, Edges
 from isingeq.errors import BackendError, CapabilityError, DivergenceError
 from isingeq.machines.conjugate import Conjugate
 from isingeq.machines.hopfield import Hopfield
@@ -325,3 +325,21 @@ def test_provenance_names_machine_and_schedule():
         "Conjugate",
     )
     assert provenance.details["schedule"]["damping"] == (1.0, 2.0)
+
+
+def test_edges_that_would_fill_memory_as_full_matrices_are_refused():
+    layers = (Layer("a", 20_000, Amplitude()), Layer("b", 20_000, Amplitude()))
+    apart = Edges(40_000, np.array([0]), np.array([20_000]), np.array([0.1]))
+    near = (
+        Layer("a", 20_000, Amplitude()),
+        Layer("b", 1, Amplitude()),
+        Layer("c", 19_999, Amplitude()),
+    )
+    backend = hopfield()
+    with pytest.raises(CapabilityError, match="fill 3051 MiB as full matrices"):
+        backend.settle(SettleRequest(Problem(layers, (apart,), np.zeros((1, 40_000)))))
+    request = SettleRequest(Problem(near, (apart,), np.full((1, 40_000), -0.5)), tolerance=1e-6)
+    states = backend.settle(request).states[0, 0]
+    backend.close()
+    assert states[20_000] == pytest.approx(0.5 - 0.1 * states[0], abs=1e-6)
+    assert states[0] == pytest.approx(0.5 - 0.1 * states[20_000], abs=1e-6)
