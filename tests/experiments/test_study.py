@@ -12,7 +12,7 @@ from isingeq.experiments import study_plots
 from isingeq.experiments.build import build
 from isingeq.experiments.reading import amended, parse
 from isingeq.experiments.study import StudyWatcher, run_study, tasks_of
-from isingeq.experiments.study_file import Point, study_from
+from isingeq.experiments.study_file import Point, read_study, study_from
 from isingeq.experiments.study_outcomes import (
     Outcome,
     Task,
@@ -318,3 +318,13 @@ def test_a_line_that_is_no_outcome_is_named(study, tmp_path):
     (tmp_path / "outcomes.jsonl").write_text('{"method": "ideal"}\n')
     with pytest.raises(CheckpointError, match=r"line 1 of .* is no outcome"):
         kept(tmp_path, study)
+
+
+@pytest.mark.parametrize(
+    ("name", "points"), [("kings-bits", 8), ("mismatch", 2), ("estimators", 7), ("relaxations", 4)]
+)
+def test_studies_that_ship_can_be_read(name, points):
+    study = read_study(name)
+    assert study.file.name == name
+    assert len(study.points) == points
+    assert len(tasks_of(study)) >= len(study.points) * study.file.repeats
