@@ -33,7 +33,7 @@ from isingeq.learning.trainer import Listener, predict
 
 # Phases stop where another step would change the float32 states no more; the steps are its own otherwise.
 LABORIEUX = {
-    "network.output": "box", "machine.backend": "hopfield?update=synchronous",
+    "network.stiffness": [1.0], "network.output": "box", "machine.backend": "hopfield?update=synchronous",
     "learning.estimator": "positive", "learning.nudging": 0.4, "learning.tolerance": 1e-6,
     "learning.free_steps": 200, "learning.nudged_steps": 10,
     "learning.optimizer": "adam", "learning.rate": 5e-5, "learning.rates": [1.0, 0.2, 0.16],
