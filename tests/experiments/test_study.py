@@ -321,7 +321,7 @@ def test_a_line_that_is_no_outcome_is_named(study, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "points"), [("kings-bits", 8), ("mismatch", 2), ("estimators", 7), ("relaxations", 4)]
+    ("name", "points"), [("kings-bits", 8), ("mismatch", 2), ("estimators", 6), ("relaxations", 4)]
 )
 def test_studies_that_ship_can_be_read(name, points):
     study = read_study(name)
