@@ -200,17 +200,13 @@ def _verified(output: Output, spec: str, path: Path, moved: "list[Moved]") -> No
 def _bar(output: Output) -> "Iterator[Callable[[Progress], None]]":
     """Yield a function that shows progress on a terminal."""
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
 
-    bar = Bar(
+    bar = output.bar(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:.3g} reads"),
         TimeRemainingColumn(),
         TextColumn("left"),
-        console=output.console,
-        transient=True,
-        disable=output.quiet or not output.console.is_terminal,
     )
     with bar:
         task = bar.add_task("", total=None)

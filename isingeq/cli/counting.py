@@ -26,13 +26,10 @@ class Counting:
 @contextmanager
 def counting(output: Output) -> Iterator[Counting]:
     """Yield a bar on a terminal; off it, nothing is shown."""
-    bar = Progress(
+    bar = output.bar(
         TextColumn("{task.completed}/{task.total}"),
         BarColumn(),
         TextColumn("{task.description}"),
-        console=output.console,
-        transient=True,
-        disable=output.quiet or not output.console.is_terminal,
     )
     with bar:
         yield Counting(bar, bar.add_task("", total=None))

@@ -5,13 +5,16 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from isingeq.errors import IsingeqError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 Json = Annotated[
     bool,
@@ -50,6 +53,18 @@ class Output:
     def warning(self, text: str) -> None:
         """Print a line on standard error, quiet or not."""
         print("warning:", text, file=sys.stderr)
+
+    def bar(self, *columns: "ProgressColumn", expand: bool = False) -> "Progress":
+        """Return a progress bar that is gone when it is done; shown on a terminal alone, and not in quiet."""
+        from rich.progress import Progress
+
+        return Progress(
+            *columns,
+            console=self.console,
+            expand=expand,
+            transient=True,
+            disable=self.quiet or not self.console.is_terminal,
+        )
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table that the command was called for."""

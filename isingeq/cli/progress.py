@@ -19,15 +19,12 @@ from isingeq.learning.progress import Epoch, Position
 @contextmanager
 def shown(output: Output) -> Iterator[Watcher]:
     """Yield a watcher that shows a run on `output`."""
-    bar = Progress(
+    bar = output.bar(
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(bar_width=None),
         TextColumn("batch {task.fields[batch]}/{task.fields[batches]}  {task.fields[accuracy]}"),
         TextColumn("{task.fields[left]}"),
-        console=output.console,
         expand=True,
-        transient=True,
-        disable=output.quiet or not output.console.is_terminal,
     )
     watcher = _Shown(output, bar)
     with bar:

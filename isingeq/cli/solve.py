@@ -205,17 +205,13 @@ def _tune(
 def _bar(output: Output, budget_s: float) -> "Iterator[Callable[[Progress], None]]":
     """Yield a function that shows progress on a terminal."""
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
 
-    bar = Bar(
+    bar = output.bar(
         TextColumn("best {task.fields[best]}"),
         BarColumn(),
         TextColumn("read {task.fields[done]}/{task.fields[reads]}"),
         TimeRemainingColumn(),
         TextColumn("left"),
-        console=output.console,
-        transient=True,
-        disable=output.quiet or not output.console.is_terminal,
     )
     with bar:
         task = bar.add_task("", total=1.0, best="?", done=0, reads="?")
