@@ -68,7 +68,7 @@ def _accuracy(epochs: Sequence[Record], test_accuracy: float, path: Path) -> Non
 
 
 def _residual(epochs: Sequence[Record], path: Path) -> None:
-    figure, axes = _by_epoch("largest residual (units of the state)")
+    figure, axes = _by_epoch("largest residual (force)")
     if any(record["max_residual"] for record in epochs):
         _line(axes, epochs, "max_residual", "largest of all settles")
         axes.set_yscale("log")
