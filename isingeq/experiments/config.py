@@ -180,6 +180,7 @@ class Learning(BaseModel):
         free_steps: most steps of the free phase.
         nudged_steps: most steps of a nudged phase.
         tolerance: residual at which a phase stops.
+        precision: of the arithmetic of settles.
         reads: states per sample.
         select: contrast the mean over reads, or the read of lowest energy.
         skip_correct: leave out samples whose output is right already.
@@ -217,6 +218,7 @@ class Learning(BaseModel):
     free_steps: Count = 100
     nudged_steps: Count = 50
     tolerance: NotNegative = 1e-3
+    precision: Literal["float32", "float64"] = "float32"
     reads: Count = 1
     select: Literal["mean", "best"] = "mean"
     skip_correct: bool = False
