@@ -267,6 +267,11 @@ class Network:
     ) -> None:  # fmt: skip
         """Write Σ_k signs_k ∂E/∂θ(states_k) into `gradient`, in the neural sign.
 
+        Two phases of opposite signs come in as what they differ by: the derivative of ∂E/∂θ at (s₊ + s₋) / 2 along
+        s₊ − s₋. That is their contrast where moments are bilinear, without the rounding of a small difference of
+        large products. Where a pool takes the largest, both are read at the place that is chosen half-way: with a
+        choice of their own each, a small difference of states now and then makes a large one of moments.
+
         Args:
             couplings: those the states settled under.
             inputs: components of the inputs (b, inputs), as they were encoded.
@@ -275,9 +280,19 @@ class Network:
             gradient: written; parameters of the cost are left alone.
             pool: threads.
         """
-        flat, weights = states.reshape(-1, self.n), signs.ravel()
-        for name, coupling in zip(self.link_names, couplings, strict=False):
-            gradient[name][:] = to_ising(linearised(coupling, flat, pool).moments(weights).real)
+        bilinear = not self.coding.phases and not np.iscomplexobj(states)
+        if bilinear and len(states) == 2 and np.array_equal(signs[0], -signs[1]):
+            middle = (states[0] + states[1]) / 2
+            states, signs = states[:1] - states[1:], signs[:1]
+            flat, weights = states.reshape(-1, self.n), signs.ravel()
+            at = middle.reshape(flat.shape)
+            for name, coupling in zip(self.link_names, couplings, strict=False):
+                moments = linearised(coupling, at, pool).moments_along(flat, weights)
+                gradient[name][:] = to_ising(moments)
+        else:
+            flat, weights = states.reshape(-1, self.n), signs.ravel()
+            for name, coupling in zip(self.link_names, couplings, strict=False):
+                gradient[name][:] = to_ising(linearised(coupling, flat, pool).moments(weights).real)
         if self.injection is not None:
             self._spread(to_ising(couplings[-1].moments(flat, weights)), gradient, "injection")
         first, last = self.spans[0]

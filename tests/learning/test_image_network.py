@@ -71,6 +71,26 @@ def test_the_contrast_is_the_slope_of_the_energy_in_every_parameter(pooling):
             assert found.vector[k] == pytest.approx(slope, abs=1e-6), name
 
 
+def test_a_pool_that_changes_its_choice_makes_no_large_contrast():
+    net, pool = network(), Pool()
+    parameters = Parameters(net.initial(0).vector.astype(float), net.shapes)
+    parameters["conv1-conv2.weight"][:] = 0
+    parameters["conv1-conv2.weight"][1, 1, 0] = 1  # each place of a pool is worth its own pixel
+    couplings = net.couplings(parameters)
+    inputs = net.encode(parameters, np.zeros((1, 72)), pool).inputs
+    free = np.full((1, 1, net.n), 0.3)
+    image = free[0, 0, slice(*net.spans[0])].reshape(6, 6, 3)
+    image[2, 2] = [0.8, 0.9, 0.2]  # a tie: which of the two is taken turns with the nudge
+    image[2, 3] = [0.8, 0.1, 0.7]
+    push = np.zeros_like(free)
+    push[0, 0, slice(*net.spans[0])].reshape(6, 6, 3)[2, 2] = 1e-5
+    states = np.stack([free + push, free - push])
+    signs = np.array([1.0, -1.0]).reshape(2, 1, 1) / 2e-5
+    found = parameters.like()
+    net.contrast(couplings, inputs, states, signs, found, pool)
+    assert 0 < np.abs(found["conv1-conv2.weight"]).max() < 2
+
+
 def test_some_of_the_inputs_keep_their_pools():
     net, pool = network(), Pool()
     x = np.random.default_rng(2).random((5, 72))

@@ -90,11 +90,14 @@ def test_input_fields_are_cut_and_counted():
     assert plain.num_clipped == 0
 
 
-def test_contrast_is_the_weighted_slope_of_the_energy():
+@pytest.mark.parametrize("opposed", [False, True])
+def test_contrast_is_the_weighted_slope_of_the_energy(opposed):
     """Against finite differences of Σ signs · E with respect to every parameter."""
     net, p, x, _ = build((4,), batch=3)
     rng = np.random.default_rng(1)
     states, signs = rng.uniform(0, 1, (2, 3, 2, net.n)), rng.normal(size=(2, 3, 2))
+    if opposed:
+        signs[1] = -signs[0]
     out = p.like(np.full_like(p.vector, np.nan))
     net.contrast(net.couplings(p), (Inputs(x),), states, signs, out, POOL)
 
@@ -109,6 +112,29 @@ def test_contrast_is_the_weighted_slope_of_the_energy():
             vector[k] += sign
             ends.append(energy(p.like(vector)))
         assert out.vector[k] == pytest.approx(ends[0] - ends[1], abs=1e-10)
+
+
+def test_two_phases_that_hardly_differ_are_contrasted_without_rounding():
+    net, *_ = build()
+    p = net.initial(0)
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(60, net.inputs)).astype(np.float32)
+    free = rng.uniform(0.4, 0.9, (60, 1, net.n))
+    push = 1e-6 * rng.normal(size=free.shape)
+    states = np.stack([free + push, free - push]).astype(np.float32)
+    signs = np.stack([np.full((60, 1), 1e6), np.full((60, 1), -1e6)]).astype(np.float32)
+
+    def error(states, signs):
+        found, exact = p.like(), Parameters(np.zeros(p.vector.size), net.shapes)
+        net.contrast(net.couplings(p), (Inputs(x),), states, signs, found, POOL)
+        double = [part.astype(np.float64) for part in (states, signs)]
+        net.contrast(net.couplings(exact), (Inputs(x.astype(float)),), *double, exact, POOL)
+        name = "l0-l1.weight"
+        return np.linalg.norm(found[name] - exact[name]) / np.linalg.norm(exact[name])
+
+    assert error(states, signs) < 1e-5
+    idle = np.concatenate([states, states[:1]]), np.concatenate([signs, 0 * signs[:1]])
+    assert error(*idle) > 1e-2  # three phases are summed one by one
 
 
 class TestParameters:
