@@ -280,19 +280,18 @@ class Network:
             gradient: written; parameters of the cost are left alone.
             pool: threads.
         """
+        half_way: Floats | None = None
         bilinear = not self.coding.phases and not np.iscomplexobj(states)
         if bilinear and len(states) == 2 and np.array_equal(signs[0], -signs[1]):
-            middle = (states[0] + states[1]) / 2
+            half_way = (states[0] + states[1]).reshape(-1, self.n) / 2
             states, signs = states[:1] - states[1:], signs[:1]
-            flat, weights = states.reshape(-1, self.n), signs.ravel()
-            at = middle.reshape(flat.shape)
-            for name, coupling in zip(self.link_names, couplings, strict=False):
-                moments = linearised(coupling, at, pool).moments_along(flat, weights)
-                gradient[name][:] = to_ising(moments)
-        else:
-            flat, weights = states.reshape(-1, self.n), signs.ravel()
-            for name, coupling in zip(self.link_names, couplings, strict=False):
-                gradient[name][:] = to_ising(linearised(coupling, flat, pool).moments(weights).real)
+        flat, weights = states.reshape(-1, self.n), signs.ravel()
+        for name, coupling in zip(self.link_names, couplings, strict=False):
+            if half_way is None:
+                moments = linearised(coupling, flat, pool).moments(weights).real
+            else:
+                moments = linearised(coupling, half_way, pool).moments_along(flat, weights)
+            gradient[name][:] = to_ising(moments)
         if self.injection is not None:
             self._spread(to_ising(couplings[-1].moments(flat, weights)), gradient, "injection")
         first, last = self.spans[0]
