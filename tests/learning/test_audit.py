@@ -74,7 +74,9 @@ def test_a_backend_of_spins_that_claims_nothing_is_given_a_direction_too():
     assert audited(null(), SPINS, reference=exact(beta=1.5), nudging=1.0).cosine < 0.5
 
 
-@pytest.mark.parametrize("pooling", ["max", "average", "soft"])
+@pytest.mark.parametrize(
+    "pooling", ["max", *(pytest.param(p, marks=pytest.mark.slow) for p in ("average", "soft"))]
+)
 def test_networks_of_images_agree_with_both_references(pooling):
     net = image_network(pooling)
     parameters, x, labels = drawn(net, batch=2)

@@ -38,7 +38,9 @@ def test_gradient_of_shared_couplings_is_that_of_the_expected_cost():
     assert all(block.cosine > 0.9999 for block in found.blocks)
 
 
-@pytest.mark.parametrize("backend", ["neal?sweeps=20", "model://ref-arm192"])
+@pytest.mark.parametrize(
+    "backend", ["neal?sweeps=20", pytest.param("model://ref-arm192", marks=pytest.mark.slow)]
+)
 def test_a_small_convolution_learns_where_only_edges_are_known(backend, tmp_path):
     experiment = read_experiment("digits-conv-binary")
     data = experiment.data.model_copy(

@@ -30,7 +30,10 @@ NETWORKS = {
         72, (Layer("h", 5, Logistic()), Layer("output", 3, Amplitude(-np.inf, np.inf))), SquaredError(3)
     ),
 }  # fmt: skip
-EVERY = pytest.mark.parametrize("name", NETWORKS)
+LONG = ("max, cross-entropy", "average", "soft, box")
+EVERY = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in NETWORKS]
+)
 
 
 @EVERY

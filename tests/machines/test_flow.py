@@ -103,7 +103,7 @@ def test_a_step_is_of_first_order(problem):
         flow.settle(1.0 / steps, 0.0, steps)
         return flow.x
 
-    exact = 2 * after(8192) - after(4096)
+    exact = 2 * after(2048) - after(1024)
     errors = np.array([np.abs(after(steps) - exact).max() for steps in (32, 64, 128)])
     assert np.log2(errors[:-1] / errors[1:]) == pytest.approx([1, 1], abs=0.1)
 
