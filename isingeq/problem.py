@@ -13,7 +13,7 @@ from itertools import accumulate, groupby, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from isingeq.couplings import Convolution, Cosine, Coupling, Dense, Edges, Injection
+from isingeq.couplings import Convolution, Cosine, Coupling, Dense, Directed, Edges, Injection
 from isingeq.couplings.kind import is_finite
 from isingeq.errors import ProblemError
 from isingeq.units import Layer
@@ -116,7 +116,11 @@ class Problem:
         return total
 
     def energy(self, states: Floats) -> Floats:
-        """Return E for states (b, r, n), shape (b, r), in float64."""
+        """Return E for states (b, r, n), shape (b, r), in float64.
+
+        Raises:
+            ProblemError: a directed coupling, which has no energy.
+        """
         s = np.asarray(states, dtype=np.float64)
         h = self.fields.astype(np.float64)
         if self.angular:
@@ -210,12 +214,16 @@ def _check_ends(coupling: Coupling, n: int) -> None:
         raise ProblemError(
             f"{coupling.kind} couplings are made for {made_for} units, the layers of the problem have {n}"
         )
+    ends: tuple[tuple[int, int], ...] = ()
     if isinstance(inner, Dense | Convolution):
-        for first, last in (inner.a, inner.b):
-            if not 0 <= first <= last <= n:
-                raise ProblemError(
-                    f"{coupling.kind} couplings end at units {first} to {last - 1}, the problem has units 0 to {n - 1}"
-                )
+        ends = inner.a, inner.b
+    elif isinstance(inner, Directed):
+        ends = inner.source, inner.target
+    for first, last in ends:
+        if not 0 <= first <= last <= n:
+            raise ProblemError(
+                f"{coupling.kind} couplings end at units {first} to {last - 1}, the problem has units 0 to {n - 1}"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,11 +14,14 @@ from isingeq.backend import Backend, SettleRequest, check_request
 from isingeq.errors import ConfigError
 from isingeq.experiments.config import Data, Experiment, Learning, Mapped
 from isingeq.experiments.networks import build_network
+from isingeq.experiments.rate_networks import build_rate_network
 from isingeq.kernels.pool import Pool
 from isingeq.learning.augmentation import Augmentation
 from isingeq.learning.backprop import forward
 from isingeq.learning.estimator import Estimator
+from isingeq.learning.model import Model
 from isingeq.learning.network import Network
+from isingeq.learning.nonconservative import check_field
 from isingeq.learning.optimizer import Optimizer
 from isingeq.learning.recurrent import check_amplitudes
 from isingeq.learning.trainer import Course, Trainer
@@ -74,7 +77,8 @@ def build(
     e, learning = experiment, experiment.learning
     chip = on or e
     data = load(**e.data.model_dump())
-    network = build_network(experiment.network, data)
+    construct = build_rate_network if experiment.network.kind == "rate" else build_network
+    network: Model = construct(experiment.network, data)
     opened = open_backend(
         chip.machine.spec,
         e.threads,
@@ -167,18 +171,21 @@ def open_backend(
         raise
 
 
-def check_fits(network: Network, backend: Backend, estimator: Estimator) -> None:
+def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
     """Refuse a network that a backend cannot hold, or phases that it cannot run.
 
     Raises:
         CapabilityError: units, couplings, size or nudging are outside its capabilities.
-        ConfigError: spins under backprop, the plain or the recurrent one.
+        ConfigError: spins under backprop, the plain or the recurrent one, or an estimator for other forces.
     """
+    check_field(estimator.method, network)
     parameters, x = network.initial(0), np.zeros((1, network.inputs), np.float32)
     if estimator.method == "backprop":
+        assert isinstance(network, Network)
         forward(network, parameters, x, Pool())
         return
     if estimator.method in ("recurrent", "bptt"):
+        assert isinstance(network, Network)
         check_amplitudes(network)
     problem = network.problem(network.couplings(parameters), network.encode(parameters, x, Pool()))
     is_complex = np.iscomplexobj(estimator.phases()[0])

@@ -50,6 +50,12 @@ class Network(BaseModel):
     """Layers between the inputs and the classes.
 
     Attributes:
+        kind: of forces: those of an energy, or rates along links that lead one way.
+        activation: of rate networks: what is seen of a unit.
+        backward: of rate networks: no weights back (feedforward), weights of their own, or the same as forward.
+        recurrent: of rate networks: every unit leads to every unit, in place of links between layers.
+        skew: of rate networks: spectral norm of a fixed skew coupling of all units; 0 for none.
+        fed: of rate networks: how many of the first layers the inputs reach.
         channels: of each layer of convolutions, the first over the images of the data set; none if left out.
         kernel: rows and columns of their windows; one for all or one per layer, as are the four that follow.
         stride: places that a window moves on.
@@ -77,6 +83,12 @@ class Network(BaseModel):
 
     model_config = CLOSED
 
+    kind: Literal["energy", "rate"] = "energy"
+    activation: Literal["tanh", "logistic", "hard", "identity"] = "tanh"
+    backward: Literal["none", "own", "tied"] = "none"
+    recurrent: bool = False
+    skew: NotNegative = 0.0
+    fed: Count = 1
     channels: Annotated[tuple[Count, ...], _TUPLE] = ()
     kernel: OneOrMany = 3
     stride: OneOrMany = 1
@@ -175,6 +187,7 @@ class Learning(BaseModel):
 
     Attributes:
         estimator: kind of contrast; or a baseline: recurrent backprop, the same unrolled (bptt), or plain backprop.
+            Of rate networks: asymmetric, dyadic, vector_field, plain, or the exact adjoint.
         nudging: strength of the nudge.
         points: nudged phases of the holomorphic estimator.
         free_steps: most steps of the free phase.
@@ -211,8 +224,9 @@ class Learning(BaseModel):
     model_config = CLOSED
 
     estimator: Literal[
-        "centred", "positive", "negative", "holomorphic", "coupled", "recurrent", "bptt", "backprop"
-    ] = "centred"
+        "centred", "positive", "negative", "holomorphic", "coupled", "recurrent", "bptt", "backprop",
+        "asymmetric", "dyadic", "vector_field", "plain", "adjoint",
+    ] = "centred"  # fmt: skip
     nudging: Positive = 0.1
     points: Annotated[int, Field(ge=2)] = 2
     free_steps: Count = 100

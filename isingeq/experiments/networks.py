@@ -16,6 +16,12 @@ from isingeq.learning.wiring import on_lattice
 from isingeq.tasks import Dataset
 from isingeq.units import Amplitude, Layer, Logistic, Phase, Quartic, Spin, Unit
 
+RATE_ALONE = {
+    key: config.Network.model_fields[key].default
+    for key in ("activation", "backward", "recurrent", "skew", "fed")
+}
+"""Keys that networks with an energy do not have, with their defaults."""
+
 
 def _unit(kind: str, pump: float, stiffness: float) -> Unit:
     """Return the unit that a table calls by this name."""
@@ -60,12 +66,15 @@ def build_network(table: config.Network, data: Dataset) -> Network:
         ConfigError: replicas or an output kind where the readout stands outside the system, or a cost that
             the output units do not have.
     """
+    for key, default in RATE_ALONE.items():
+        if getattr(table, key) != default:
+            raise ConfigError(f'network.{key} belongs to rate networks: set network.kind = "rate"')
     inputs = data.x_train.shape[1]
     if (table.lattice is None) != (table.sites is None):
         raise ConfigError("network.lattice and network.sites belong together: give both or none")
     if table.lattice is not None and table.sites is not None:
         return _on_lattice(table, table.lattice, table.sites, data)
-    windows = _windows(table, data)
+    windows = windows_of(table, data)
     sizes = {f"conv{k}": int(np.prod(window.target)) for k, window in enumerate(windows, 1)}
     sizes |= {f"hidden{k}": size for k, size in enumerate(table.layers, 1)}
     units = _units(table, len(sizes), output=table.cost != "cross_entropy")
@@ -91,7 +100,7 @@ def build_network(table: config.Network, data: Dataset) -> Network:
     )  # fmt: skip
 
 
-def _windows(table: config.Network, data: Dataset) -> tuple[Window, ...]:
+def windows_of(table: config.Network, data: Dataset) -> tuple[Window, ...]:
     """Return the windows of the convolutions over the images of a data set.
 
     Raises:

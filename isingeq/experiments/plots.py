@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from isingeq.backend import Floats
 from isingeq.experiments.run_folder import Record, RunFolder
-from isingeq.learning.network import Network
+from isingeq.learning.model import Model
 from isingeq.learning.parameters import Parameters
 from isingeq.tasks import Dataset
 
@@ -31,7 +31,7 @@ _MOST_IMAGES = 40
 
 
 def draw(
-    folder: RunFolder, data: Dataset, network: Network, parameters: Parameters, test_accuracy: float
+    folder: RunFolder, data: Dataset, network: Model, parameters: Parameters, test_accuracy: float
 ) -> None:
     """Draw all pictures of a run into its folder.
 
@@ -102,7 +102,7 @@ def _steps(epochs: Sequence[Record], path: Path) -> None:
     figure.savefig(path)
 
 
-def _weights(data: Dataset, network: Network, parameters: Parameters, path: Path) -> None:
+def _weights(data: Dataset, network: Model, parameters: Parameters, path: Path) -> None:
     """Draw input weights of the first units, where inputs are an image, and all as histograms."""
     names = [name for name in parameters if name.endswith(".weight")]
     filters = _filters(data, network, parameters)
@@ -134,7 +134,7 @@ def _weights(data: Dataset, network: Network, parameters: Parameters, path: Path
     figure.savefig(path, dpi=110)
 
 
-def _filters(data: Dataset, network: Network, parameters: Parameters) -> Floats:
+def _filters(data: Dataset, network: Model, parameters: Parameters) -> Floats:
     """Return input weights as images (number, rows, columns), mean over colours; (0,) where inputs are none."""
     weights = parameters[network.input_name]
     if network.windows:

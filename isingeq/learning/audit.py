@@ -20,7 +20,7 @@ from isingeq.errors import CapabilityError
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import Labels
 from isingeq.learning.estimator import Estimator, estimate, settle_free
-from isingeq.learning.network import Network
+from isingeq.learning.model import Model
 from isingeq.learning.parameters import Parameters
 from isingeq.schedule import Schedule
 from isingeq.units import Phase, Spin
@@ -66,7 +66,7 @@ class Audit:
 
 
 def audit(
-    network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels, *, estimator: Estimator,
+    network: Model, backend: Backend, parameters: Parameters, x: Floats, labels: Labels, *, estimator: Estimator,
     reference: Backend | None, seed: int, entries: int, pool: Pool,
 ) -> Audit:  # fmt: skip
     """Compare gradients at given parameters on a few samples.
@@ -149,14 +149,14 @@ def _choose(
 
 
 def _schedule(
-    network: Network, backend: Backend, parameters: Parameters, x: Floats, pool: Pool
+    network: Model, backend: Backend, parameters: Parameters, x: Floats, pool: Pool
 ) -> Schedule | None:
     problem = network.problem(network.couplings(parameters), network.encode(parameters, x, pool))
     return backend.suggest_schedule(problem)
 
 
 def _gradient(
-    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
+    estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
     seed: int, schedule: Schedule | None, pool: Pool,
 ) -> Parameters:  # fmt: skip
     return estimate(
@@ -166,7 +166,7 @@ def _gradient(
 
 
 def _differences(
-    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
+    estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
     seed: int, schedule: Schedule | None, pool: Pool, chosen: dict[str, NDArray[np.int64]], *, step: float = 1e-5,
 ) -> Parameters:  # fmt: skip
     """Return central finite differences of the mean expected cost, on the chosen entries."""
@@ -191,7 +191,7 @@ def _differences(
 
 
 def _expected_cost(
-    network: Network, parameters: Parameters, free: Equilibrium, labels: Labels
+    network: Model, parameters: Parameters, free: Equilibrium, labels: Labels
 ) -> float:
     """Return the cost averaged over reads with their weights, then over samples."""
     b, r, _ = free.states.shape

@@ -13,11 +13,13 @@
 | bptt          | none: that response by as many steps as a nudged phase has | baseline |
 | backprop      | none: the feedforward network of the same shape | | baseline |
 
+Where forces have no energy, those of `nonconservative` stand in: asymmetric, dyadic, vector_field, plain, adjoint.
+
 Scellier & Bengio 2017; Laborieux et al. 2021 (centred); Laborieux & Zenke 2022 (holomorphic); Stern et al. 2021
 (coupled learning, in its centred form). Every phase after the free one goes through one settle call.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,15 +30,19 @@ from isingeq.errors import CapabilityError, ConfigError, DivergenceError
 from isingeq.kernels.pool import Pool
 from isingeq.learning.backprop import backprop
 from isingeq.learning.cost import Labels, tangent
+from isingeq.learning.model import Model
 from isingeq.learning.network import Encoded, Network
+from isingeq.learning.nonconservative import METHODS, correction, linear_signal
 from isingeq.learning.parameters import Parameters
+from isingeq.learning.rate_network import RateNetwork
 from isingeq.learning.recurrent import recurrent
 from isingeq.schedule import Schedule
 from isingeq.terms import Clamp, Term
 
 Method = Literal[
-    "centred", "positive", "negative", "holomorphic", "coupled", "recurrent", "bptt", "backprop"
-]
+    "centred", "positive", "negative", "holomorphic", "coupled", "recurrent", "bptt", "backprop",
+    "asymmetric", "dyadic", "vector_field", "plain", "adjoint",
+]  # fmt: skip
 Reads = Literal["mean", "best"]
 
 
@@ -76,6 +82,8 @@ class Estimator:
             )
         if self.method == "holomorphic" and self.points < 2:
             raise ConfigError(f"holomorphic nudging needs at least 2 points, got {self.points}")
+        if self.method in METHODS and self.reads > 1:
+            raise ConfigError(f"{self.method} takes one state per sample: set reads = 1")
         if self.method in ("recurrent", "bptt") and self.reads > 1 and self.select == "mean":
             raise ConfigError(
                 f"{self.method} differentiates at one equilibrium, the mean over {self.reads} reads is none: "
@@ -119,7 +127,7 @@ class Step:
 
 
 def estimate(
-    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
+    estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
     *, seed: int, schedule: Schedule | None, pool: Pool, out: Parameters,
     couplings: tuple[Coupling, ...] | None = None, initial: Floats | None = None,
 ) -> Step:  # fmt: skip
@@ -143,6 +151,7 @@ def estimate(
         DivergenceError: the cost is no longer finite.
     """
     if estimator.method == "backprop":
+        assert isinstance(network, Network)
         gradient, cost, correct = backprop(network, parameters, x, labels, pool=pool, out=out)
         return Step(gradient, len(x), cost, correct)
     couplings = couplings or network.couplings(parameters)
@@ -178,12 +187,22 @@ def estimate(
     if not part.size:
         out.vector[:] = 0
     elif estimator.method in ("recurrent", "bptt"):
+        assert isinstance(network, Network)
         recurrent(
             network, couplings, inputs, states[part],
             network.cost.slope(parameters, outputs, labels)[part], np.full(part.size, 1 / len(x), states.dtype), out,
             steps=estimator.nudged_steps, tolerance=estimator.tolerance if estimator.method == "recurrent" else None,
             pool=pool,
         )  # fmt: skip
+    elif estimator.method in ("dyadic", "adjoint"):
+        assert isinstance(network, RateNetwork)
+        nudged, signal = linear_signal(
+            network, backend, couplings, states[part], network.cost.slope(parameters, outputs, labels)[part],
+            request=replace(free.request, seed=seed + 1, max_steps=estimator.nudged_steps),
+            method=estimator.method, nudging=estimator.nudging,
+        )  # fmt: skip
+        share = np.full(part.size, 1 / len(x), states.dtype)
+        network.answer(couplings, inputs, states[part], signal, share, out, pool)
     else:
         nudged, coefficients = _settle_nudged(
             estimator,
@@ -201,13 +220,20 @@ def estimate(
             at_rest, rest_signs = _weighted(estimator, free, -coefficients / len(x), len(x))
             states = np.concatenate([states, at_rest[:, part]])
             signs = np.concatenate([signs, rest_signs[:, part]])
-        network.contrast(couplings, inputs, states, signs, out, pool)
+        if estimator.method in ("asymmetric", "vector_field"):
+            assert isinstance(network, RateNetwork)
+            signal = np.einsum("kbrn,kbr->bn", states, signs)
+            network.answer(
+                couplings, inputs, chosen(estimator, free)[part], signal, np.ones_like(signal[:, 0]), out, pool
+            )  # fmt: skip
+        else:
+            network.contrast(couplings, inputs, states, signs, out, pool)
     network.cost.explicit(parameters, outputs, labels, out)
     return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped)
 
 
 def settle_free(
-    estimator: Estimator, network: Network, backend: Backend, couplings: tuple[Coupling, ...], encoded: Encoded,
+    estimator: Estimator, network: Model, backend: Backend, couplings: tuple[Coupling, ...], encoded: Encoded,
     *, seed: int, schedule: Schedule | None, initial: Floats | None = None,
 ) -> Equilibrium:  # fmt: skip
     """Settle the free phase of a batch, from initial states (b, r, n) or from the backend's own start."""
@@ -234,7 +260,7 @@ def chosen(estimator: Estimator, equilibrium: Equilibrium) -> Floats:
 
 
 def _settle_nudged(
-    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, free: Equilibrium,
+    estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, free: Equilibrium,
     labels: Labels, part: np.ndarray, *, seed: int, schedule: Schedule | None,
 ) -> tuple[Equilibrium, Floats]:  # fmt: skip
     """Settle every nudged phase in one call, each sample from its own free state."""
@@ -271,7 +297,10 @@ def _settle_nudged(
     nudged = backend.settle(
         SettleRequest(
             problem,
-            terms=(term,),
+            terms=(
+                term,
+                *correction(estimator.method, problem.couplings, free.states[rows]),
+            ),
             reads=estimator.reads,
             schedule=schedule,
             seed=seed + 1,

@@ -25,6 +25,7 @@ from isingeq.kernels.sparse import Inputs
 from isingeq.learning.coding import PLAIN, Coding
 from isingeq.learning.cost import Cost
 from isingeq.learning.images import Images, skip_window
+from isingeq.learning.initial import draw_weights
 from isingeq.learning.linearised import linearised
 from isingeq.learning.links import ConvolvedLink, DenseLink, Link, WiredLink
 from isingeq.learning.parameters import Parameters
@@ -203,22 +204,10 @@ class Network:
             gains: one per weight matrix, input first; 1 for each when None.
         """
         parameters = Parameters.zeros(self.shapes)
-        rng = np.random.default_rng([seed, 0])
-        weights = [name for name in parameters if name.endswith(".weight")]
-        gains = gains or (1.0,) * len(weights)
-        if len(gains) == 1:
-            gains *= len(weights)
-        if len(gains) != len(weights):
-            raise ProblemError(
-                f"{len(gains)} gains for {len(weights)} weight matrices: give one, or one for each"
-            )
         reach = {link.name: link.reach for link in self.links}
         if self.windows:
             reach[self.input_name] = sum(self.windows[0].reach)
-        for name, gain in zip(weights, gains, strict=True):
-            shape = parameters[name].shape
-            limit = gain * np.sqrt(6.0 / reach.get(name, sum(shape)))
-            parameters[name][:] = rng.uniform(-limit, limit, shape)
+        draw_weights(parameters, reach, seed, gains)
         for name in parameters:
             if name.endswith(".injection"):
                 parameters[name][:] = self.injection

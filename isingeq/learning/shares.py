@@ -12,7 +12,7 @@ from isingeq.backend import Backend, Floats
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import Labels
 from isingeq.learning.estimator import Estimator, Step, estimate
-from isingeq.learning.network import Network
+from isingeq.learning.model import Model
 from isingeq.learning.parameters import Parameters
 from isingeq.schedule import Schedule
 
@@ -21,7 +21,7 @@ SHARE = 128
 
 
 def estimate_in_shares(
-    estimator: Estimator, network: Network, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
+    estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
     rows: NDArray[np.int64], *, seed: int, schedule: Schedule | None, pool: Pool, out: Parameters,
     initial: Floats | None = None,
 ) -> list[Step]:  # fmt: skip

@@ -22,6 +22,7 @@ from isingeq.learning.augmentation import Augmentation
 from isingeq.learning.backprop import forward
 from isingeq.learning.cost import Labels
 from isingeq.learning.estimator import Estimator, chosen, may_renew, settle_free
+from isingeq.learning.model import Model
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.learning.parameters import Parameters
@@ -95,7 +96,7 @@ class Trainer:
     """Trains one network on one backend."""
 
     def __init__(
-        self, network: Network, backend: Backend, data: Split, *, estimator: Estimator, optimizer: Optimizer,
+        self, network: Model, backend: Backend, data: Split, *, estimator: Estimator, optimizer: Optimizer,
         course: Course, seed: int, pool: Pool, gains: tuple[float, ...] | None = None,
         augmentation: Augmentation | None = None, path: Path | None = None,
         identity: Mapping[str, object] | None = None, assumed: Mapping[str, object] | None = None,
@@ -343,7 +344,7 @@ class Trainer:
 
 
 def predict(
-    network: Network, backend: Backend, parameters: Parameters, x: Floats, *, estimator: Estimator,
+    network: Model, backend: Backend, parameters: Parameters, x: Floats, *, estimator: Estimator,
     schedule: Schedule | None, seed: int, pool: Pool, batch: int = 1000,
 ) -> NDArray[np.int64]:  # fmt: skip
     """Return the classes (b,) that the free states of inputs (b, inputs) stand for."""
@@ -352,6 +353,7 @@ def predict(
     for first in range(0, len(x), batch):
         part = x[first : first + batch]
         if estimator.method == "backprop":
+            assert isinstance(network, Network)
             out[first : first + batch] = network.predict(
                 parameters, forward(network, parameters, part, pool).states
             )

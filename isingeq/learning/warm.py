@@ -5,14 +5,14 @@ import numpy as np
 from isingeq.backend import Backend, Floats
 from isingeq.errors import CapabilityError, ConfigError
 from isingeq.learning.estimator import Estimator
-from isingeq.learning.network import Network
+from isingeq.learning.model import Model
 
 MOST_BYTES = 2**30
 """What may be kept, in memory and in every checkpoint."""
 
 
 def room_for_states(
-    num_samples: int, network: Network, backend: Backend, estimator: Estimator
+    num_samples: int, network: Model, backend: Backend, estimator: Estimator
 ) -> Floats:
     """Return room for the states (num, r, n) of all samples, zeros.
 

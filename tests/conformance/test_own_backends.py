@@ -17,6 +17,7 @@ OWN = {
     "hopfield?update=gradient": Claim.FIXED_POINT,
     "conjugate": Claim.FIXED_POINT,
     "conjugate?damping=0.5&ramp=1&momentum=0.1": Claim.FIXED_POINT,
+    "rate": Claim.FIXED_POINT,
     "partner": Claim.FIXED_POINT,
     "amplitude-error": Claim.FIXED_POINT,
     "state-adam": Claim.FIXED_POINT,

@@ -1,0 +1,155 @@
+"""Leaky rate dynamics: every unit leaks towards 0 and follows the forces on it, whether these have an energy or not.
+
+    dx/dt = −u'(x) − h − Σ field(x) − Σ terms            u'(x) = k x
+    x ← clip(x + dt (rest − x))                          rest = x − (∂u + h + field + terms) / (k + spring)
+
+All units step at once. With dt = 1 that is the fixed-point iteration, which settles a feedforward network in as many
+steps as it has layers; feedback that turns (skew couplings) needs less. A sample stops where its residual is small.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isingeq.corrections import Reciprocal, Transposed
+from isingeq.couplings import Coupling, Directed
+from isingeq.problem import Problem
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
+from isingeq.units import Amplitude
+
+Floats = NDArray[np.floating]
+
+RUNAWAY = 1e8
+"""State beyond which the dynamics have run away: squares of it still fit single precision."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relaxed:
+    """Where a settle ended: states (b, n), steps (b,), residual (b,), NaN where it ran away."""
+
+    states: Floats
+    steps: NDArray[np.int64]
+    residual: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forces:
+    """All that pulls at the units during one settle, what is constant already added up; rows are reads of samples.
+
+    Attributes:
+        reads: rows of each sample, one after the other.
+        constant: fields and constant nudges (b, n).
+        leak: stiffness of each unit (n,).
+        stiff: leak and springs (b, n), or (n,) without springs.
+        springs: units, strength (b, 1) and targets of quadratic nudges.
+        couplings: of the problem.
+        corrections: terms that turn a Jacobian round.
+        held: clamped units (n,).
+        low: lowest values (n,).
+        high: highest values (n,).
+    """
+
+    reads: int
+    constant: Floats
+    leak: Floats
+    stiff: Floats
+    springs: tuple[tuple[slice, Floats, Floats], ...]
+    couplings: tuple[Coupling, ...]
+    corrections: tuple[Reciprocal | Transposed, ...]
+    held: NDArray[np.bool_]
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(
+        cls, problem: Problem, terms: tuple[Term, ...], dtype: type, *, reads: int = 1
+    ) -> "Forces":
+        """Add up what is constant; amplitudes alone have a leak."""
+        leak: Floats = np.empty(problem.n, dtype)
+        for layer, (first, last) in zip(problem.layers, problem.spans, strict=True):
+            assert isinstance(layer.unit, Amplitude)
+            leak[first:last] = layer.unit.stiffness
+        constant = _rows(problem.fields, reads, dtype)
+        stiff, held = leak, np.zeros(problem.n, np.bool_)
+        springs = []
+        for term in terms:
+            if isinstance(term, LinearNudge):
+                constant = constant - _rows(term.force, reads, dtype)
+            elif isinstance(term, QuadraticNudge):
+                strength, units = (
+                    _rows(term.strength.real[:, None], reads, dtype),
+                    slice(*term.units),
+                )
+                springs.append((units, strength, _rows(term.targets, reads, dtype)))
+                stiff = np.broadcast_to(stiff, constant.shape).copy()
+                stiff[:, units] += strength
+            elif isinstance(term, Clamp):
+                held |= term.mask
+        turned = tuple(term for term in terms if isinstance(term, Reciprocal | Transposed))
+        low, high = problem.bounds
+        return cls(
+            reads,
+            constant,
+            leak,
+            stiff,
+            tuple(springs),
+            problem.couplings,
+            turned,
+            held,
+            low.astype(dtype),
+            high.astype(dtype),
+        )
+
+    def slope(self, states: Floats) -> Floats:
+        """Return minus the force (b, n) at states (b, n), 0 on clamped units."""
+        total = self.leak * states
+        total += self.constant
+        for coupling in self.couplings:
+            if isinstance(coupling, Directed):
+                total[:, slice(*coupling.target)] += coupling.onto(states)
+            else:
+                total += coupling.field(states)
+        for units, strength, targets in self.springs:
+            total[:, units] += strength * (states[:, units] - targets)
+        for term in self.corrections:
+            by_read = states.reshape(-1, self.reads, states.shape[1])
+            total += term.gradient(by_read).reshape(states.shape)
+        if self.held.any():
+            total[:, self.held] = 0
+        return total
+
+
+def relax(forces: Forces, start: Floats, *, dt: float, steps: int, tolerance: float) -> Relaxed:
+    """Step until every sample has settled, at most `steps` times.
+
+    Args:
+        forces: on the units.
+        start: (b, n).
+        dt: share of the way to its rest that a unit goes in a step.
+        steps: at most.
+        tolerance: residual at which a sample stops; 0 runs all steps.
+    """
+    states = start.copy()
+    used = np.full(len(states), steps)
+    going = np.ones(len(states), np.bool_)
+    pace = dt / forces.stiff
+    for step in range(steps + 1):
+        slope = forces.slope(states)
+        residual = np.abs(
+            states - np.clip(states - slope, forces.low, forces.high)
+        ).max(axis=1)  # fmt: skip
+        done = going & (residual <= tolerance if tolerance > 0 else False)
+        used[done] = step
+        going &= ~done
+        if step == steps or not going.any() or not residual.max() < RUNAWAY:
+            break
+        slope *= pace
+        slope[~going] = 0
+        np.clip(states - slope, forces.low, forces.high, out=states)
+    return Relaxed(states, used, residual.astype(np.float64))
+
+
+def _rows(values: Floats, reads: int, dtype: type) -> Floats:
+    """Return values per sample (b, …) as values per row (b·r, …)."""
+    return np.repeat(values, reads, axis=0).astype(dtype, copy=False)
