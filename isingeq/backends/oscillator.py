@@ -5,6 +5,7 @@ from isingeq.backends.spin_simulator import SpinSimulator
 from isingeq.errors import ConfigError
 from isingeq.machines.gradient_flow import GradientFlow
 from isingeq.machines.oscillator import Oscillator, OscillatorSolver
+from isingeq.machines.polished import Polished
 from isingeq.machines.xy import XY
 
 
@@ -58,7 +59,8 @@ def xy(
         ConfigError: an option out of its range, or an argument.
     """
     _no_argument("xy", argument)
-    return PhaseSimulator("xy", XY(momentum, dt, polish), start, readout_bits, threads)
+    ball = XY(momentum, dt)
+    return PhaseSimulator("xy", Polished(ball) if polish else ball, start, readout_bits, threads)
 
 
 def xy_flow(

@@ -2,18 +2,22 @@
 
 A sample is tried whenever the ball has come near to rest; where Newton's method refuses it (see `kernels.newton`), the
 ball rolls on, to a tenth of the slope it stopped at before. One try is m³/6 multiplications for m phases: it is for
-lattices of some hundred sites, not of thousands.
+lattices of some hundred sites, not of thousands. Equilibrium propagation with small nudging needs the digits.
 """
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.kernels.newton import polish
 from isingeq.kernels.panels import Batch, samples
-from isingeq.kernels.phases import Flow, Found
+from isingeq.kernels.phases import Found
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.slopes import Rows
 from isingeq.machines.wiring import Wiring
+from isingeq.machines.xy import XY
 
 NEAR = 0.04
 """Residual at which a sample is first tried, as a share of the curvature that couplings can add."""
@@ -22,40 +26,47 @@ LONGEST = 0.3
 """Largest turn of a unit in one step of Newton's method, in radians."""
 
 
-def settle_polished(wiring: Wiring, flow: Flow, batch: Batch, pool: Pool) -> Found:
-    """Bring a batch to rest; its phases are overwritten.
+@dataclass(frozen=True, slots=True)
+class Polished:
+    """A heavy ball with Newton's method at the end.
 
-    Args:
-        wiring: couplings.
-        flow: of the heavy ball, with the tolerance to reach and the steps that it may take.
-        batch: samples.
-        pool: threads.
-
-    Returns:
-        Steps, of the ball and of Newton's method together, and residual, each (b,).
+    Attributes:
+        ball: that rolls.
     """
-    num = len(batch.phases)
-    found = Found(np.zeros(num, np.int64), np.full(num, np.nan))
-    left, rows, taken, near = np.arange(num), wiring.rows, 0, NEAR * flow.stiff
-    slope = near
-    while True:
-        _polish(rows, batch, left, near, flow.tolerance, found, pool)
-        left = left[np.isnan(found.residual[left])]
-        if not left.size:
-            return found
-        now = flow._replace(
-            gain=flow.gain[taken:], pump=flow.pump[taken:], sigma=flow.sigma[taken:],
-            tolerance=max(slope, flow.tolerance),
-        )  # fmt: skip
-        part = samples(batch, left)
-        rolled = wiring.move(now, part, pool)
-        batch.phases[left] = part.phases
-        found.steps[left] += rolled.steps
-        taken += int(rolled.steps.max())
-        if now.tolerance == flow.tolerance or taken >= flow.gain.size:
-            found.residual[left] = rolled.residual
-            return found
-        slope *= 0.1
+
+    ball: XY = XY()  # noqa: RUF009
+    ideal: ClassVar[bool] = True
+    carries: ClassVar[bool] = True
+
+    def settle(
+        self, wiring: Wiring, batch: Batch, steps: int, *, tolerance: float, seed: int, pool: Pool
+    ) -> Found:
+        """Bring a batch to rest; see `PhaseMachine`. Steps are those of ball and Newton's method together."""
+        flow = self.ball.flow(wiring, steps, tolerance=tolerance, seed=seed)
+        if tolerance == 0:  # all steps are asked for, and Newton's method would end before
+            return wiring.move(flow, batch, pool)
+        num = len(batch.phases)
+        found = Found(np.zeros(num, np.int64), np.full(num, np.nan))
+        left, rows, taken, near = np.arange(num), wiring.rows, 0, NEAR * flow.stiff
+        slope = near
+        while True:
+            _polish(rows, batch, left, near, flow.tolerance, found, pool)
+            left = left[np.isnan(found.residual[left])]
+            if not left.size:
+                return found
+            now = flow._replace(
+                gain=flow.gain[taken:], pump=flow.pump[taken:], sigma=flow.sigma[taken:],
+                tolerance=max(slope, flow.tolerance),
+            )  # fmt: skip
+            part = samples(batch, left)
+            rolled = wiring.move(now, part, pool)
+            batch.phases[left] = part.phases
+            found.steps[left] += rolled.steps
+            taken += int(rolled.steps.max())
+            if now.tolerance == flow.tolerance or taken >= flow.gain.size:
+                found.residual[left] = rolled.residual
+                return found
+            slope *= 0.1
 
 
 def _polish(

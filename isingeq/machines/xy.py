@@ -5,8 +5,7 @@
 
 The published machine follows dφ/dt = −∂F/∂φ, which has the same rest points and takes many more steps to them. g_i is
 the local field (a nudge's included), whose size is the largest curvature that a phase can have in it, and ρ bounds what
-the couplings add: divided by their sum, no curvature is above 1, and dt up to 2 (1 + momentum) is stable. Polished,
-the ball stops near rest and Newton's method does the rest: small differences of states need many digits.
+the couplings add: divided by their sum, no curvature is above 1, and dt up to 2 (1 + momentum) is stable.
 """
 
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from isingeq.errors import ConfigError
 from isingeq.kernels.panels import Batch
 from isingeq.kernels.phases import Flow, Found
 from isingeq.kernels.pool import Pool
-from isingeq.machines.polished import settle_polished
 from isingeq.machines.wiring import Wiring
 
 LEAST = 1e-6
@@ -32,12 +30,10 @@ class XY:
     Attributes:
         momentum: velocity carried over from step to step; 0 is preconditioned gradient descent.
         dt: share of the step that is safe without momentum.
-        polish: end with Newton's method.
     """
 
     momentum: float = 0.8
     dt: float = 1.5
-    polish: bool = False
     ideal: ClassVar[bool] = True
     carries: ClassVar[bool] = True
 
@@ -66,9 +62,4 @@ class XY:
         self, wiring: Wiring, batch: Batch, steps: int, *, tolerance: float, seed: int, pool: Pool
     ) -> Found:
         """Bring a batch to rest; see `PhaseMachine`."""
-        flow = self.flow(wiring, steps, tolerance=tolerance, seed=seed)
-        return (
-            settle_polished(wiring, flow, batch, pool)
-            if self.polish
-            else wiring.move(flow, batch, pool)
-        )
+        return wiring.move(self.flow(wiring, steps, tolerance=tolerance, seed=seed), batch, pool)

@@ -147,6 +147,7 @@ def test_the_error_of_the_flow_follows_rtol():
 
 def test_flow_has_no_steps_to_trace_and_a_range_of_errors():
     assert not xy_flow().capabilities.traces
+    assert not xy(polish=True).capabilities.traces
     assert xy().capabilities.traces
     with pytest.raises(ConfigError, match="rtol"):
         xy_flow(rtol=0)
