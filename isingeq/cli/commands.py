@@ -1,5 +1,6 @@
 """The commands of `isingeq`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -145,11 +146,19 @@ def _finish(output: Output, outcome: object) -> None:
         raise typer.Exit(130)
     assert isinstance(outcome, dict)
     output.answer(
-        f"test accuracy {outcome['test_accuracy']:.2%} (training {outcome['train_accuracy']:.2%}) "
+        f"test accuracy {outcome['test_accuracy']:.2%}{_jointly(outcome)} "
+        f"(training {outcome['train_accuracy']:.2%}) "
         f"after {outcome['epochs']} epochs and {outcome['wall_s']:.1f} s"
     )
     output.line(f"plots in {outcome['run_dir']}: {', '.join(NAMES)}")
     output.result(outcome)
+
+
+def _jointly(outcome: Mapping[str, object]) -> str:
+    """Return in words how often all examples are right at once, where that was tested."""
+    if "joint_accuracy" not in outcome:
+        return ""
+    return f", all at once {outcome['joint_accuracy']:.2%} of {outcome['test_starts']} starts"
 
 
 @app.command()
@@ -175,7 +184,7 @@ def evaluate(
         )
         record = run.evaluate(run_dir, on, warned=output.warning)
         output.answer(
-            f"test accuracy {record['test_accuracy']:.2%} of {record['num_samples']} samples "
+            f"test accuracy {record['test_accuracy']:.2%}{_jointly(record)} of {record['num_samples']} samples "
             f"on {record['backend']} ({record['provenance']['kind']})"
         )
         output.result(record)

@@ -117,6 +117,7 @@ class _Shown:
         words += [f"not settled {epoch.unsettled_fraction:.2%}"] * bool(epoch.unsettled_fraction)
         words += [f"{epoch.num_two_cycles} two-cycles"] * bool(epoch.num_two_cycles)
         words += [f"{epoch.num_clipped} fields clipped"] * bool(epoch.num_clipped)
+        words += [f"{epoch.num_rejected} reads rejected"] * bool(epoch.num_rejected)
         clipped = epoch.clipped_gradients
         words += [f"gradients clipped {clipped:.2%}"] * bool(clipped)
         words += [f"{epoch.wall_s:.2f} s"] + [left] * (epoch.epoch < self.epochs)

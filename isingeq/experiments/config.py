@@ -64,18 +64,32 @@ class Network(BaseModel):
         pooling: what a square comes to: its largest, its mean, or the logarithm of its mean exponential.
         sharpness: of soft pooling.
         skips: pairs of convolutions, numbered from 1, that are coupled beside those that follow one another.
+        shared: all windows of a channel have the same weights; else every place of the image has its own.
         hidden: units of each dense hidden layer; without convolutions, one of 128 if left out.
-        lattice: couples neighbouring units alone, outputs spread among the hidden ones; None for layers.
+        lattice: with sites, couples neighbouring units alone, outputs among the hidden ones (complete: all units);
+            with channels, couples neighbours within each channel of a layer of images too; None for layers.
         sites: rows and columns of the lattice, with a unit at each.
+        leaps: couple sites so many steps apart along a row or column of the lattice, too.
+        shortcuts: couplings added between sites drawn at random.
+        shortcut_seed: draws them.
+        sheets: copies of the lattice, one upon the other; sites that lie within `kernel` of each other are coupled
+            from sheet to sheet.
+        inputs: site of every input, which is held there and acts on its neighbours alone; sites are numbered row by
+            row from 0. Empty for inputs that act on all hidden units.
+        outputs: site of every output unit; empty to have them spread.
         lateral: on a lattice, couple hidden units among themselves too, and not to outputs alone.
         unit: kind of the hidden units.
         output: kind of the output units: without walls, in the box [0, 1], spins, phases, or quartic.
         stiffness: of amplitudes, one for all layers or one per layer, outputs last; where it falls from layer to
             layer, a layer hears less from the one behind it.
         replicas: output units per class.
+        single: two classes on one output unit, by its sign.
         cost: squared error (of the cosines of phases), cross-entropy with a readout of its own on the last hidden
             layer, or the logarithm of cosines of phases.
         gains: of the initial weights, one for all or one per weight matrix, input first.
+        mean: of initial weights, drawn normally in place of by gains; None for gains.
+        spread: standard deviation of these.
+        field: size of the initial biases, their directions drawn at random.
         field_limit: input fields are cut to ± this, and counted; None for no limit.
         pump: of quartic units, the amplitudes of a coherent Ising machine.
         injection: second harmonic that phases start with, trained from there; None for none.
@@ -97,16 +111,27 @@ class Network(BaseModel):
     pooling: Pooling | Annotated[tuple[Pooling, ...], _TUPLE] = "max"
     sharpness: Positive = 4.0
     skips: Annotated[tuple[Annotated[tuple[Count, Count], _TUPLE], ...], _TUPLE] = ()
+    shared: bool = True
     hidden: Annotated[tuple[Count, ...] | None, _TUPLE] = None
-    lattice: Literal["kings", "square"] | None = None
+    lattice: Literal["kings", "square", "complete"] | None = None
     sites: Annotated[tuple[Count, Count] | None, _TUPLE] = None
+    leaps: Annotated[tuple[Count, ...], _TUPLE] = ()
+    shortcuts: NotNegativeCount = 0
+    shortcut_seed: Seed = 0
+    sheets: Count = 1
+    inputs: Annotated[tuple[NotNegativeCount, ...], _TUPLE] = ()
+    outputs: Annotated[tuple[NotNegativeCount, ...], _TUPLE] = ()
     lateral: bool = True
     unit: Literal["amplitude", "spin", "logistic", "phase", "quartic"] = "amplitude"
     output: Literal["linear", "box", "spin", "phase", "quartic"] = "linear"
     stiffness: Annotated[tuple[Positive, ...], _TUPLE, Field(min_length=1)] = (1.0,)
     replicas: Count = 1
+    single: bool = False
     cost: Literal["squared_error", "cross_entropy", "log_cosine"] = "squared_error"
     gains: Annotated[tuple[NotNegative, ...], _TUPLE, Field(min_length=1)] = (1.0,)
+    mean: float | None = None
+    spread: NotNegative = 0.0
+    field: NotNegative = 0.0
     field_limit: Positive | None = None
     pump: float = 0.0
     injection: float | None = None
@@ -197,6 +222,7 @@ class Learning(BaseModel):
         reads: states per sample.
         select: contrast the mean over reads, or the read of lowest energy.
         skip_correct: leave out samples whose output is right already.
+        reject: leave out reads in which a unit moved further than this when nudged, and count them; None keeps all.
         optimizer: sgd or adam.
         rate: learning rate.
         rates: factor on the rate for each weight matrix, input first, and for the biases of the layer that it leads
@@ -210,12 +236,15 @@ class Learning(BaseModel):
         warmup: share of the run in which the rate first rises from 0 on a straight line.
         clip_norm: gradients that are longer are scaled down to this length, and counted; None for no limit.
         weight_limit: parameters are kept in ± this; None for no limit.
-        epochs: passes over the training part.
+        epochs: after each there is a validation, a line of metrics and a checkpoint.
+        passes: over the training part in an epoch.
         batch_size: samples per update.
         shift: training images move by up to so many pixels along each axis, anew every time.
         flip: training images are mirrored left to right half of the time, where their classes allow it.
         warm_start: free phases start from the free states of the epoch before.
         patience: epochs without a better validation accuracy after which to stop; None for never.
+        test_starts: settle every test example from so many starts of its own, each judged for itself; None judges the
+            reads together.
         keep_best: use the parameters of the best validation accuracy instead of the last ones.
         renew_every: updates after which the schedule of a relaxing machine is found anew.
         checkpoint_every_s: seconds between checkpoints inside an epoch.
@@ -236,6 +265,7 @@ class Learning(BaseModel):
     reads: Count = 1
     select: Literal["mean", "best"] = "mean"
     skip_correct: bool = False
+    reject: Positive | None = None
     optimizer: Literal["sgd", "adam"] = "adam"
     rate: NotNegative = 1e-3
     rates: Annotated[tuple[NotNegative, ...], _TUPLE] = ()
@@ -249,11 +279,13 @@ class Learning(BaseModel):
     clip_norm: Positive | None = None
     weight_limit: Positive | None = None
     epochs: Count = 10
+    passes: Count = 1
     batch_size: Count = 32
     shift: Annotated[int, Field(ge=0)] = 0
     flip: bool = False
     warm_start: bool = False
     patience: Count | None = None
+    test_starts: Count | None = None
     keep_best: bool = False
     renew_every: Count = 200
     checkpoint_every_s: NotNegative = 300.0

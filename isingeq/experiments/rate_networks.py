@@ -13,7 +13,10 @@ from isingeq.units import Amplitude, Layer
 
 ENERGY_ALONE = {
     key: config.Network.model_fields[key].default
-    for key in ("lattice", "sites", "lateral", "unit", "output", "field_limit", "pump", "injection", "skips")
+    for key in (
+        "lattice", "sites", "leaps", "shortcuts", "sheets", "inputs", "outputs", "lateral", "shared", "unit", "output",
+        "single", "mean", "spread", "field", "field_limit", "pump", "injection", "skips",
+    )
 }  # fmt: skip
 """Keys that rate networks do not have, with their defaults."""
 

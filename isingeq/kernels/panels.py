@@ -68,6 +68,23 @@ def no_pulls(rows: int, dtype: type) -> Pulls:
     return Pulls(0, still, none, 0, still, none, 0.0)
 
 
+def samples(batch: Batch, part: NDArray[np.intp]) -> Batch:
+    """Return some samples of a batch, copied."""
+    pulls = batch.pulls
+    return Batch(
+        fixed(batch.fields[part]),
+        batch.keys[part],
+        pulls._replace(
+            spring=pulls.spring[part],
+            targets=pulls.targets[part],
+            pull=pulls.pull[part],
+            aims=pulls.aims[part],
+        ),
+        batch.phases[part],
+        batch.velocity[part] if len(batch.velocity) else batch.velocity,
+    )
+
+
 class Panel(NamedTuple):
     """Working memory of `blocks` · LANES samples.
 

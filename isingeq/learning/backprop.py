@@ -14,11 +14,9 @@ from isingeq.backend import Floats
 from isingeq.errors import ConfigError, DivergenceError
 from isingeq.kernels.image_windows import Chosen, back_pooled, correlate_pooled, sums_pooled
 from isingeq.kernels.pool import Pool
-from isingeq.kernels.sparse import Inputs
 from isingeq.learning.cost import Labels
-from isingeq.learning.images import Images
-from isingeq.learning.links import ConvolvedLink, DenseLink, Link
-from isingeq.learning.network import Network
+from isingeq.learning.links import ConvolvedLink, DenseLink, Link, WiredLink
+from isingeq.learning.network import Driving, Network
 from isingeq.learning.parameters import Parameters
 from isingeq.units import Logistic, Phase, Quartic, Spin, Unit
 
@@ -33,7 +31,7 @@ class Pass:
         chosen: what the windows of a link took of their pools, by its name.
     """
 
-    inputs: Inputs | Images
+    inputs: Driving
     layers: tuple[Floats, ...]
     chosen: dict[str, Chosen]
 
@@ -49,9 +47,10 @@ def forward(network: Network, parameters: Parameters, x: Floats, pool: Pool) -> 
     Raises:
         ConfigError: the network has spins or phases, whose states are no smooth functions of the force.
     """
-    if network.wiring is not None:
+    if any(isinstance(link, WiredLink) for link in network.links):
         raise ConfigError(
-            "a wired network has no layers for backprop to go through: choose another estimator"
+            "backprop goes through dense layers and shared windows, a wired network has other couplings: "
+            "choose another estimator"
         )
     if any(isinstance(layer.unit, Spin | Phase) for layer in network.layers):
         raise ConfigError(

@@ -53,12 +53,18 @@ class SquaredError:
         replicas: output units per class, one after the other; the class is read from their sum.
         low: target of the other classes; −1 for spins, 0 for amplitudes.
         high: target of the right class.
+        single: two classes on one unit and its replicas, y = `low` for class 0 and `high` for class 1.
     """
 
     classes: int
     replicas: int = 1
     low: float = 0.0
     high: float = 1.0
+    single: bool = False
+
+    def __post_init__(self) -> None:
+        if self.single and self.classes != 2:
+            raise ProblemError(f"one output unit tells 2 classes apart, not {self.classes}")
 
     def shapes(self, outputs: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """No parameters.
@@ -66,15 +72,19 @@ class SquaredError:
         Raises:
             ProblemError: the output layer has another size than classes × replicas.
         """
-        if outputs != self.classes * self.replicas:
+        kinds = 1 if self.single else self.classes
+        if outputs != kinds * self.replicas:
             raise ProblemError(
                 f"the output layer has {outputs} units, {self.classes} classes × {self.replicas} replicas "
-                f"need {self.classes * self.replicas}"
+                f"need {kinds * self.replicas}"
             )
         return ()
 
     def targets(self, labels: Labels, dtype: type | np.dtype[np.floating] = np.float32) -> Floats:
         """Return y (b, k)."""
+        if self.single:
+            y = np.where(labels == 1, self.high, self.low).astype(dtype)
+            return np.repeat(y[:, None], self.replicas, axis=1)
         y = np.full((len(labels), self.classes * self.replicas), self.low, dtype)
         y.reshape(len(labels), self.classes, self.replicas)[np.arange(len(labels)), labels] = (
             self.high
@@ -100,7 +110,10 @@ class SquaredError:
         """Nothing to write: no parameters."""
 
     def scores(self, parameters: Parameters, outputs: Floats) -> Floats:
-        """Return the sum over replicas (b, classes)."""
+        """Return the sum over replicas (b, classes); on one unit, by how much it is above or below the middle."""
+        if self.single:
+            above = outputs.mean(axis=1) - 0.5 * (self.low + self.high)
+            return np.stack([-above, above], axis=1)
         return outputs.reshape(len(outputs), self.classes, self.replicas).sum(axis=2)
 
 

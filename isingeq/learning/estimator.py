@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isingeq.backend import Backend, Claim, Equilibrium, Floats, Precision, SettleRequest
 from isingeq.couplings import Coupling
@@ -61,6 +62,8 @@ class Estimator:
         reads: states per sample.
         select: contrast the mean over reads, or the read of lowest energy.
         skip_correct: leave out samples whose free output equals its target (spins).
+        reject: reads in which any unit moved further than this between the free and a nudged state, having left its
+            basin, are left out of the mean; None keeps all.
         precision: of the arithmetic.
     """
 
@@ -73,6 +76,7 @@ class Estimator:
     reads: int = 1
     select: Reads = "mean"
     skip_correct: bool = False
+    reject: float | None = None
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
@@ -88,6 +92,15 @@ class Estimator:
             raise ConfigError(
                 f"{self.method} differentiates at one equilibrium, the mean over {self.reads} reads is none: "
                 "set reads = 1, or select = best"
+            )
+        if self.reject is not None and (
+            not self.reject > 0
+            or self.select != "mean"
+            or self.method in ("recurrent", "bptt", "backprop")
+        ):
+            raise ConfigError(
+                f"reject {self.reject} must be > 0, and leaves reads out of a mean over nudged ones: "
+                "set select = mean and an estimator that nudges, or reject = none"
             )
 
     def phases(self) -> tuple[Floats, Floats]:
@@ -115,6 +128,7 @@ class Step:
         free: free equilibrium; None for backprop.
         nudged: nudged equilibria, phase after phase; None for methods without and when every sample was skipped.
         num_clipped: input fields cut by the encoder.
+        num_rejected: reads left out of the contrast.
     """
 
     gradient: Parameters
@@ -124,6 +138,7 @@ class Step:
     free: Equilibrium | None = None
     nudged: Equilibrium | None = None
     num_clipped: int = 0
+    num_rejected: int = 0
 
 
 def estimate(
@@ -183,7 +198,7 @@ def estimate(
     inputs = encoded.inputs
     if part.size < len(x):
         inputs = tuple(component.rows(part) for component in inputs)
-    nudged = None
+    nudged, num_rejected = None, 0
     if not part.size:
         out.vector[:] = 0
     elif estimator.method in ("recurrent", "bptt"):
@@ -220,6 +235,10 @@ def estimate(
             at_rest, rest_signs = _weighted(estimator, free, -coefficients / len(x), len(x))
             states = np.concatenate([states, at_rest[:, part]])
             signs = np.concatenate([signs, rest_signs[:, part]])
+        if estimator.reject is not None:
+            stayed = _stayed(estimator.reject, free.states[part], nudged)
+            num_rejected = stayed.size - int(stayed.sum())
+            signs *= stayed * (stayed.size / max(1, stayed.size - num_rejected))
         if estimator.method in ("asymmetric", "vector_field"):
             assert isinstance(network, RateNetwork)
             signal = np.einsum("kbrn,kbr->bn", states, signs)
@@ -229,7 +248,7 @@ def estimate(
         else:
             network.contrast(couplings, inputs, states, signs, out, pool)
     network.cost.explicit(parameters, outputs, labels, out)
-    return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped)
+    return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped, num_rejected)
 
 
 def settle_free(
@@ -289,6 +308,11 @@ def _settle_nudged(
     if backend.capabilities.warm_start:
         start = free.states if estimator.select == "mean" else chosen(estimator, free)[:, None]
         start = np.broadcast_to(start[rows], (len(rows), estimator.reads, network.n))
+    elif estimator.reject is not None:
+        raise CapabilityError(
+            f"{backend.name} starts no nudged phase from its free state, so there are no jumps to reject: "
+            "set reject = none"
+        )
     complex_phases = np.iscomplexobj(strengths)
     if complex_phases and not backend.capabilities.complex_nudging:
         raise CapabilityError(
@@ -324,6 +348,12 @@ def _weighted(
     share = np.full((len(states), reads), 1 / reads) if weights is None else weights
     signs = coefficients[:, None, None] * share.reshape(-1, samples, reads)
     return states.reshape(-1, samples, reads, states.shape[2]), signs.astype(states.dtype)
+
+
+def _stayed(reject: float, free: Floats, nudged: Equilibrium) -> NDArray[np.bool_]:
+    """Return True (b, r) where no unit moved further than `reject` in any nudged phase, free states (b, r, n)."""
+    moved = np.abs(nudged.states.reshape(-1, *free.shape) - free).max(axis=(0, 3))
+    return np.asarray(moved <= reject)
 
 
 def may_renew(backend: Backend) -> bool:

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.couplings import Convolution, Coupling, Dense, Edges, Window
-from isingeq.learning.wiring import Wiring
+from isingeq.lattices import lattice, windowed
 
 Span = tuple[int, int]
+Indices = NDArray[np.integer]
 
 
 class Link(Protocol):
@@ -82,23 +83,52 @@ class ConvolvedLink:
         return Convolution(self.a, self.b, self.window, J)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class WiredLink:
-    """The pairs of a wiring."""
+    """Pairs that are listed, each with its own weight.
+
+    Attributes:
+        name: of the weights.
+        n: units of the network.
+        i: first unit of every pair (m,).
+        j: second unit (m,), i < j.
+        reach: as in `Link`, on average.
+    """
 
     name: str
-    wiring: Wiring
+    n: int
+    i: Indices
+    j: Indices
+    reach: float
 
     @property
     def shape(self) -> tuple[int]:
         """Number of pairs."""
-        return (self.wiring.i.size,)
-
-    @property
-    def reach(self) -> float:
-        """Twice the neighbours of a unit, on average."""
-        return 2 * self.wiring.mean_degree
+        return (self.i.size,)
 
     def coupling(self, J: NDArray[np.floating]) -> Coupling:
         """Return `Edges`."""
-        return Edges(len(self.wiring.sites), self.wiring.i, self.wiring.j, J)
+        return Edges(self.n, self.i, self.j, J)
+
+
+def local_link(name: str, n: int, a: Span, b: Span, window: Window) -> WiredLink:
+    """Return a window from units `a` to units `b` that has weights of its own at every place."""
+    source, result = windowed(window)
+    return WiredLink(name, n, source + a[0], result + b[0], sum(window.reach))
+
+
+def within(name: str, n: int, first: int, kind: str, window: Window) -> WiredLink:
+    """Return couplings of neighbours on a lattice, in every channel of the images that a window results in.
+
+    Args:
+        name: of the weights.
+        n: units of the network.
+        first: unit of the images.
+        kind: of lattice.
+        window: that results in the images.
+    """
+    rows, columns, channels = window.target
+    graph = lattice(kind, rows, columns)
+    of_channel = first + np.arange(channels)
+    i, j = ((end[:, None] * channels + of_channel).ravel() for end in (graph.i, graph.j))
+    return WiredLink(name, n, i, j, 2 * float(graph.degrees.mean()))

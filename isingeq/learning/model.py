@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from isingeq.backend import Floats
 from isingeq.couplings import Coupling, Window
 from isingeq.kernels.pool import Pool
-from isingeq.kernels.sparse import Inputs
 from isingeq.learning.cost import Cost
-from isingeq.learning.images import Images
-from isingeq.learning.network import Encoded
+from isingeq.learning.network import Driving, Encoded
 from isingeq.learning.parameters import Parameters
 from isingeq.problem import Problem
 from isingeq.units import Layer
@@ -54,7 +52,7 @@ class Model(Protocol):
         ...
 
     def contrast(
-        self, couplings: tuple[Coupling, ...], inputs: tuple[Inputs | Images, ...], states: Floats, signs: Floats,
+        self, couplings: tuple[Coupling, ...], inputs: tuple[Driving, ...], states: Floats, signs: Floats,
         gradient: Parameters, pool: Pool,
     ) -> None:  # fmt: skip
         """Write the signed sum of moments at states (k, b, r, n), signs (k, b, r), into `gradient`."""

@@ -4,7 +4,7 @@
 
 Links join successive layers, all units with all, or by windows that slide over images and pool: −⟨P(W ∗ a), b⟩ then
 stands for −a·W b. Skips join layers of images that do not follow one another. Where there is a wiring, one link joins
-the pairs that it lists.
+the pairs that it lists. Windows without shared weights, and inputs that have sites, are lists of pairs as well.
 
 For phases every product of two states is the cosine of their difference, and a trainable injection adds −Σ K cos 2φ.
 `to_ising` is the one place where the neural sign turns into the problem's.
@@ -22,16 +22,21 @@ from isingeq.couplings import Cosine, Coupling, Injection, Window
 from isingeq.errors import ProblemError
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.sparse import Inputs
+from isingeq.lattices import windowed
 from isingeq.learning.coding import PLAIN, Coding
 from isingeq.learning.cost import Cost
 from isingeq.learning.images import Images, skip_window
-from isingeq.learning.initial import draw_weights
+from isingeq.learning.initial import PLAIN_DRAW, Draw
 from isingeq.learning.linearised import linearised
-from isingeq.learning.links import ConvolvedLink, DenseLink, Link, WiredLink
+from isingeq.learning.links import ConvolvedLink, DenseLink, Link, WiredLink, local_link, within
+from isingeq.learning.pairs import PairedInputs, Pairs
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.wiring import Wiring
 from isingeq.problem import Problem
 from isingeq.units import Layer
+
+Driving = Inputs | Images | PairedInputs
+"""A component of the inputs, ready to be multiplied with weights."""
 
 
 def to_ising(neural: Floats) -> Floats:
@@ -49,7 +54,7 @@ class Encoded:
         num_clipped: fields that the encoder's limit cut.
     """
 
-    inputs: tuple[Inputs | Images, ...]
+    inputs: tuple[Driving, ...]
     fields: Floats
     num_clipped: int
 
@@ -68,6 +73,9 @@ class Network:
         wiring: pairs that are coupled; None for all between successive layers.
         windows: of the first layers, that over the inputs first; the layers behind them are dense.
         skips: pairs of layers of images, numbered from 0, that are coupled beside those that follow one another.
+        shared: all places of an image have the same weights and biases; else each has its own.
+        within: lattice along which the units of every layer of images are coupled, each channel by itself.
+        draw: of the initial parameters.
     """
 
     inputs: int
@@ -79,6 +87,9 @@ class Network:
     wiring: Wiring | None = None
     windows: tuple[Window, ...] = ()
     skips: tuple[tuple[int, int], ...] = ()
+    shared: bool = True
+    within: str | None = None
+    draw: Draw = PLAIN_DRAW
 
     def __post_init__(self) -> None:
         if self.inputs < 1 or not self.layers:
@@ -138,11 +149,14 @@ class Network:
     def links(self) -> tuple[Link, ...]:
         """Weights between units: of successive layers, then of skips."""
         if self.wiring is not None:
-            return (WiredLink("wiring.weight", self.wiring),)
+            w = self.wiring
+            return (WiredLink("wiring.weight", self.n, w.i, w.j, 2 * w.mean_degree),)
         links: list[Link] = []
         for a, b in pairwise(range(len(self.layers))):
             name, ends = self._between(a, b)
-            if b < len(self.windows):
+            if b < len(self.windows) and not self.shared:
+                links.append(local_link(name, self.n, *ends, self.windows[b]))
+            elif b < len(self.windows):
                 links.append(ConvolvedLink(name, *ends, self.windows[b]))
             else:
                 links.append(DenseLink(name, *ends))
@@ -150,7 +164,25 @@ class Network:
             name, ends = self._between(a, b)
             window = skip_window(self.windows[a].target, self.windows[b].target)
             links.append(ConvolvedLink(name, *ends, window))
+        if self.within is not None:
+            for number, window in enumerate(self.windows):
+                name, ((first, _), _) = self._between(number, number)
+                links.append(within(name, self.n, first, self.within, window))
         return tuple(links)
+
+    @cached_property
+    def pairs(self) -> Pairs | None:
+        """Inputs and the units that each acts on; None where weights are a matrix or a window."""
+        if self.wiring is not None:
+            return self.wiring.inputs
+        if not self.windows or self.shared:
+            return None
+        return Pairs(*windowed(self.windows[0]), self.layers[0].size)
+
+    @property
+    def driven(self) -> tuple[int, int]:
+        """First unit that inputs act on and one past the last."""
+        return self.spans[0] if self.pairs is None else (0, self.pairs.units)
 
     def _between(self, a: int, b: int) -> tuple[str, tuple[tuple[int, int], tuple[int, int]]]:
         """Return the name of the weights between two layers, and their units."""
@@ -164,18 +196,26 @@ class Network:
 
     @property
     def sites(self) -> NDArray[np.intp] | None:
-        """Row and column of every unit (n, 2), where it has a place on a lattice."""
-        return None if self.wiring is None else self.wiring.sites
+        """Row and column of every unit (n, 2), where it has a place on a lattice in the plane."""
+        if self.wiring is None or self.wiring.sites.shape[1] != 2:
+            return None
+        return self.wiring.sites
 
     @property
     def input_name(self) -> str:
         """Name of the input weights."""
+        if self.wiring is not None and self.wiring.inputs is not None:
+            return "input.weight"
         return f"input-{self.layers[0].name}.weight"
 
     @property
     def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Names and shapes of all parameters."""
-        first = self.windows[0].shape if self.windows else (self.inputs, self.layers[0].size)
+        first: tuple[int, ...] = (self.inputs, self.layers[0].size)
+        if self.pairs is not None:
+            first = (self.pairs.source.size,)
+        elif self.windows:
+            first = self.windows[0].shape
         per_unit = (*self.coding.biases, *(("injection",) if self.injection is not None else ()))
         return (
             (self.input_name, first),
@@ -189,25 +229,27 @@ class Network:
         )
 
     def _shared(self, number: int) -> int:
-        """Return how many biases a layer has: one per unit, of images one per channel."""
-        if number < len(self.windows):
+        """Return how many biases a layer has: one per unit, of images with shared weights one per channel."""
+        if self.shared and number < len(self.windows):
             return self.windows[number].channels
         return self.layers[number].size
 
     def initial(self, seed: int, gains: tuple[float, ...] | None = None) -> Parameters:
-        """Return fresh parameters: weights uniform in ± gain √(6 / (in + out)), biases 0, injections as given.
-
-        In and out are the weights that meet in a unit of the one end and of the other, see `Link.reach`.
+        """Return fresh parameters; see `Draw`.
 
         Args:
             seed: of the draw.
             gains: one per weight matrix, input first; 1 for each when None.
         """
-        parameters = Parameters.zeros(self.shapes)
         reach = {link.name: link.reach for link in self.links}
-        if self.windows:
+        if self.pairs is not None:
+            reach[self.input_name] = self.pairs.reach
+        elif self.windows:
             reach[self.input_name] = sum(self.windows[0].reach)
-        draw_weights(parameters, reach, seed, gains)
+        biases = [
+            tuple(f"{layer.name}.{name}" for name in self.coding.biases) for layer in self.layers
+        ]
+        parameters = self.draw(self.shapes, reach, biases, seed, gains)
         for name in parameters:
             if name.endswith(".injection"):
                 parameters[name][:] = self.injection
@@ -228,7 +270,7 @@ class Network:
 
         A component of the field that nothing drives is 0.
         """
-        first, last = self.spans[0]
+        first, last = self.driven
         shape = (len(x), self.n, 2) if self.coding.phases else (len(x), self.n)
         fields = np.zeros(shape, self._dtype(parameters))
         parts, clipped = self.inputs_of(x), 0
@@ -251,7 +293,7 @@ class Network:
         return Problem(self.layers, couplings, encoded.fields)
 
     def contrast(
-        self, couplings: tuple[Coupling, ...], inputs: tuple[Inputs | Images, ...], states: Floats, signs: Floats,
+        self, couplings: tuple[Coupling, ...], inputs: tuple[Driving, ...], states: Floats, signs: Floats,
         gradient: Parameters, pool: Pool,
     ) -> None:  # fmt: skip
         """Write Σ_k signs_k ∂E/∂θ(states_k) into `gradient`, in the neural sign.
@@ -283,7 +325,7 @@ class Network:
             gradient[name][:] = to_ising(moments)
         if self.injection is not None:
             self._spread(to_ising(couplings[-1].moments(flat, weights)), gradient, "injection")
-        first, last = self.spans[0]
+        first, last = self.driven
         components = zip(inputs, self.coding.states(states), self.coding.biases, strict=True)
         for k, (part, component, name) in enumerate(components):
             weighted = to_ising(
@@ -313,9 +355,11 @@ class Network:
         first, last = self.spans[-1]
         return np.asarray(self.cost.scores(parameters, states[:, first:last]).argmax(axis=1))
 
-    def inputs_of(self, x: Floats) -> tuple[Inputs | Images, ...]:
+    def inputs_of(self, x: Floats) -> tuple[Driving, ...]:
         """Return the components of inputs (b, inputs)."""
         components = self.coding.inputs(x)
+        if self.pairs is not None:
+            return tuple(PairedInputs(component, self.pairs) for component in components)
         if self.windows:
             return tuple(Images(component, self.windows[0]) for component in components)
         return tuple(Inputs(component) for component in components)

@@ -17,14 +17,16 @@ class CosineError:
     Attributes:
         classes: number of classes.
         replicas: output units per class, one after the other.
+        single: two classes on one unit and its replicas.
     """
 
     classes: int
     replicas: int = 1
+    single: bool = False
 
     @property
     def _error(self) -> SquaredError:
-        return SquaredError(self.classes, self.replicas, low=-1.0)
+        return SquaredError(self.classes, self.replicas, low=-1.0, single=self.single)
 
     def shapes(self, outputs: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """No parameters; raises ProblemError for an output layer of another size."""
@@ -60,13 +62,15 @@ class LogCosine:
 
     Attributes:
         classes: number of classes, one output unit each.
+        single: two classes on one unit, y = −π/2 for class 0 and +π/2 for class 1.
     """
 
     classes: int
+    single: bool = False
 
     @property
     def _error(self) -> SquaredError:
-        return SquaredError(self.classes, low=-np.pi / 2, high=np.pi / 2)
+        return SquaredError(self.classes, low=-np.pi / 2, high=np.pi / 2, single=self.single)
 
     def shapes(self, outputs: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """No parameters; raises ProblemError for an output layer of another size."""
@@ -92,5 +96,5 @@ class LogCosine:
         """Nothing to write: no parameters."""
 
     def scores(self, parameters: Parameters, outputs: Floats) -> Floats:
-        """Return the sine of every output (b, classes)."""
-        return np.sin(outputs)
+        """Return the sine of every output (b, classes); of a single one with either sign."""
+        return self._error.scores(parameters, np.sin(outputs))

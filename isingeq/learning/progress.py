@@ -20,6 +20,7 @@ class Tally:
     num_unsettled: int = 0
     num_two_cycles: int = 0
     num_clipped: int = 0
+    num_rejected: int = 0
     settles: int = 0
     updates: int = 0
     num_gradients_clipped: int = 0
@@ -32,6 +33,7 @@ class Tally:
         self.cost += step.cost * batch
         self.correct += step.num_correct
         self.num_clipped += step.num_clipped
+        self.num_rejected += step.num_rejected
         for equilibrium in (step.free, step.nudged):
             if equilibrium is None:
                 continue
@@ -63,6 +65,7 @@ class Epoch:
         unsettled_fraction: share of settles whose residual stayed above the tolerance (1e-3 where that is 0).
         num_two_cycles: settles found flipping between two states.
         num_clipped: input fields cut.
+        num_rejected: reads left out of the gradient for having left their basin.
         settles: samples settled, all phases counted.
         clipped_gradients: share of the updates whose gradient was clipped.
         rate: learning rate at the end.
@@ -82,6 +85,7 @@ class Epoch:
     unsettled_fraction: float
     num_two_cycles: int
     num_clipped: int
+    num_rejected: int
     settles: int
     clipped_gradients: float
     rate: float

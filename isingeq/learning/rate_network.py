@@ -20,8 +20,8 @@ from isingeq.kernels.pool import Pool
 from isingeq.kernels.sparse import Inputs
 from isingeq.learning.cost import Cost
 from isingeq.learning.images import Images
-from isingeq.learning.initial import draw_weights
-from isingeq.learning.network import Encoded, to_ising
+from isingeq.learning.initial import PLAIN_DRAW
+from isingeq.learning.network import Driving, Encoded, to_ising
 from isingeq.learning.parameters import Parameters
 from isingeq.problem import Problem
 from isingeq.units import Amplitude, Layer
@@ -148,12 +148,10 @@ class RateNetwork:
             seed: of the draw.
             gains: one for all, or one per weight matrix, input first; 1 for each when None.
         """
-        parameters = Parameters.zeros(self.shapes)
         reach = {link.name: link.reach for link in self.links}
         if self.windows:
             reach[self.input_name] = sum(self.windows[0].reach)
-        draw_weights(parameters, reach, seed, gains)
-        return parameters
+        return PLAIN_DRAW(self.shapes, reach, (), seed, gains)
 
     def couplings(self, parameters: Parameters) -> tuple[Coupling, ...]:
         """Return the couplings between the units, those of the links first, a copy in the problem's sign."""
@@ -174,7 +172,7 @@ class RateNetwork:
         return Problem(self.layers, couplings, encoded.fields)
 
     def answer(
-        self, couplings: tuple[Coupling, ...], inputs: tuple[Inputs | Images, ...], states: Floats, signal: Floats,
+        self, couplings: tuple[Coupling, ...], inputs: tuple[Driving, ...], states: Floats, signal: Floats,
         weights: Floats, gradient: Parameters, pool: Pool,
     ) -> None:  # fmt: skip
         """Write −Σ_b weights_b δ_bᵀ ∂force/∂θ into `gradient`, in the neural sign.
@@ -192,7 +190,7 @@ class RateNetwork:
         self._write(moments, inputs, signal * weights[:, None], gradient, pool)
 
     def contrast(
-        self, couplings: tuple[Coupling, ...], inputs: tuple[Inputs | Images, ...], states: Floats, signs: Floats,
+        self, couplings: tuple[Coupling, ...], inputs: tuple[Driving, ...], states: Floats, signs: Floats,
         gradient: Parameters, pool: Pool,
     ) -> None:  # fmt: skip
         """Write Σ_k signs_k ∂E/∂θ(states_k) into `gradient`, E the energy there would be if all couplings were mutual.
@@ -219,7 +217,7 @@ class RateNetwork:
         return couplings[: len(self.links)]
 
     def _write(
-        self, moments: Sequence[Floats], inputs: tuple[Inputs | Images, ...], moved: Floats, gradient: Parameters,
+        self, moments: Sequence[Floats], inputs: tuple[Driving, ...], moved: Floats, gradient: Parameters,
         pool: Pool,
     ) -> None:  # fmt: skip
         """Write moments of the couplings, and what moved on every unit (b, n), as a gradient in the neural sign."""

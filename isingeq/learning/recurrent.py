@@ -20,11 +20,9 @@ from isingeq.backend import Floats
 from isingeq.couplings import Coupling
 from isingeq.errors import ConfigError
 from isingeq.kernels.pool import Pool
-from isingeq.kernels.sparse import Inputs
 from isingeq.learning.backprop import steepness
-from isingeq.learning.images import Images
 from isingeq.learning.linearised import Linearised, linearised
-from isingeq.learning.network import Network, to_ising
+from isingeq.learning.network import Driving, Network, to_ising
 from isingeq.learning.parameters import Parameters
 from isingeq.units import Phase, Spin
 
@@ -32,7 +30,7 @@ Field = Callable[[Floats], Floats]
 
 
 def recurrent(
-    network: Network, couplings: tuple[Coupling, ...], inputs: tuple[Inputs | Images, ...], states: Floats,
+    network: Network, couplings: tuple[Coupling, ...], inputs: tuple[Driving, ...], states: Floats,
     slope: Floats, weights: Floats, out: Parameters, *, steps: int, tolerance: float | None, pool: Pool,
 ) -> None:  # fmt: skip
     """Write Σ_b weights_b dC_b/dθ at equilibrium into `out`; parameters of the cost are left alone.

@@ -7,7 +7,7 @@ generators, and a resumed run cannot tell.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -50,7 +50,8 @@ class Course:
     """How long and in which portions to train.
 
     Attributes:
-        epochs: passes over the training part.
+        epochs: after each there is a validation, a line of metrics and a checkpoint.
+        passes: over the training part in an epoch; more than 1 where it is small.
         batch_size: samples per update; the last, smaller batch of an epoch is used too.
         patience: stop after this many epochs without a better validation accuracy; None trains to the end.
         keep_best: hand out the parameters of the best validation accuracy instead of the last ones.
@@ -61,6 +62,7 @@ class Course:
     """
 
     epochs: int = 10
+    passes: int = 1
     batch_size: int = 32
     patience: int | None = None
     keep_best: bool = False
@@ -72,12 +74,13 @@ class Course:
     def __post_init__(self) -> None:
         if (
             self.epochs < 1
+            or self.passes < 1
             or self.batch_size < 1
             or self.renew_every < 1
             or self.evaluation_batch < 1
         ):
             raise ConfigError(
-                "epochs, batch_size, renew_every and evaluation_batch must be at least 1"
+                "epochs, passes, batch_size, renew_every and evaluation_batch must be at least 1"
             )
         if self.patience is not None and self.patience < 1:
             raise ConfigError(f"patience {self.patience} must be at least 1 epoch")
@@ -148,6 +151,11 @@ class Trainer:
     @property
     def num_batches(self) -> int:
         """Updates per epoch."""
+        return self.course.passes * self._per_pass
+
+    @property
+    def _per_pass(self) -> int:
+        """Updates per pass over the training part."""
         return -(-len(self.data.x_train) // self.course.batch_size)
 
     def run(self, listener: Listener | None = None) -> bool:
@@ -171,14 +179,13 @@ class Trainer:
     def _run(self, tell: Listener) -> bool:
         while self.position.epoch < self.course.epochs and not self._out_of_patience():
             started = time.perf_counter(), time.process_time()
-            order = np.random.default_rng([self.seed, 1, self.position.epoch]).permutation(
-                len(self.data.x_train)
-            )
+            rng = np.random.default_rng([self.seed, 1, self.position.epoch])
+            orders = [rng.permutation(len(self.data.x_train)) for _ in range(self.course.passes)]
             while self.position.batch < self.num_batches:
                 if tell.should_stop():
                     self.save()
                     return False
-                self._train_batch(order)
+                self._train_batch(orders[self.position.batch // self._per_pass])
                 tell.on_batch(self.position, self.num_batches)
                 if time.monotonic() - self._saved_at > self.course.checkpoint_every_s:
                     self.save()
@@ -190,18 +197,22 @@ class Trainer:
             self.save()
         return True
 
-    def predict(self, x: Floats, *, parameters: Parameters | None = None) -> NDArray[np.int64]:
-        """Return the classes (b,) that free states of inputs (b, inputs) stand for."""
+    def predict(
+        self, x: Floats, *, parameters: Parameters | None = None, reads: int | None = None
+    ) -> NDArray[np.int64]:
+        """Return the classes (b,) that free states of inputs (b, inputs) stand for, of `reads` or as in training."""
         parameters = parameters or self.parameters
+        estimator = replace(self.estimator, reads=reads or self.estimator.reads)
         self._renew_schedule(x, slice(64), parameters)
         return predict(
-            self.network, self.backend, parameters, x, estimator=self.estimator, schedule=self.position.schedule,
+            self.network, self.backend, parameters, x, estimator=estimator, schedule=self.position.schedule,
             seed=self.seed, pool=self.pool, batch=self.course.evaluation_batch,
         )  # fmt: skip
 
     def _train_batch(self, order: NDArray[np.int64]) -> None:
-        p = self.position
-        part = order[p.batch * self.course.batch_size : (p.batch + 1) * self.course.batch_size]
+        p, size = self.position, self.course.batch_size
+        first = p.batch % self._per_pass * size
+        part = order[first : first + size]
         self._renew_schedule(self.data.x_train, part[:64], self.parameters)
         x, labels, rows = self.data.x_train, self.data.y_train, part
         if self.augmentation is not None:
@@ -262,6 +273,7 @@ class Trainer:
             unsettled_fraction=t.num_unsettled / max(1, t.settles),
             num_two_cycles=t.num_two_cycles,
             num_clipped=t.num_clipped,
+            num_rejected=t.num_rejected,
             settles=t.settles,
             clipped_gradients=t.num_gradients_clipped / max(1, t.updates),
             rate=self.update.optimizer.rate_at(p.update / (self.course.epochs * self.num_batches)),

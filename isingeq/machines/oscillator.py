@@ -19,7 +19,8 @@ from scipy import sparse
 from isingeq.backend import Claim, Trace
 from isingeq.errors import ConfigError
 from isingeq.kernels.panels import Batch, fixed, no_pulls
-from isingeq.kernels.phases import Flow
+from isingeq.kernels.phases import Flow, Found
+from isingeq.kernels.pool import Pool
 from isingeq.kernels.streams import frequencies, scatter, streams
 from isingeq.machines.graph import Graph
 from isingeq.machines.spinning import Outcome, Task
@@ -71,6 +72,12 @@ class Oscillator:
         constant = np.full(steps, self.noise)
         flow = self.driven(wiring, np.ones(steps), np.zeros(steps), constant, seed)
         return flow._replace(tolerance=tolerance if self.ideal else 0.0)
+
+    def settle(
+        self, wiring: Wiring, batch: Batch, steps: int, *, tolerance: float, seed: int, pool: Pool
+    ) -> Found:
+        """Move a batch, to rest where there is any; see `PhaseMachine`."""
+        return wiring.move(self.flow(wiring, steps, tolerance=tolerance, seed=seed), batch, pool)
 
     def driven(self, wiring: Wiring, gain: Floats, pump: Floats, noise: Floats, seed: int) -> Flow:
         """Return how phases move under a gain of the couplings, a pump and a temperature, each (steps,)."""

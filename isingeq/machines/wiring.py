@@ -18,6 +18,7 @@ from isingeq.kernels.lanes import LANES
 from isingeq.kernels.panels import Batch
 from isingeq.kernels.phases import WIDE, Circuit, Flow, Found, relax_tiles, relax_wide
 from isingeq.kernels.pool import Pool
+from isingeq.kernels.slopes import Rows
 from isingeq.machines.graph import Graph
 from isingeq.problem import Problem
 
@@ -61,6 +62,26 @@ class Wiring:
             if sparse.issparse(part)
             else _norm(part)
             for part in self.parts
+        )
+
+    @cached_property
+    def rows(self) -> Rows:
+        """All couplings as rows of neighbours, whatever the kernels for panels are given."""
+        c = self.circuit
+        n = c.K.size
+        whole = sparse.csr_array((n, n), dtype=c.values.dtype)
+        if c.starts.size > 1:
+            whole = whole + sparse.csr_array((c.values, c.columns, c.starts), (n, n))
+        held = [
+            Block((first, first + rows), (source, source + count), c.w[at : at + rows * count].reshape(rows, count))
+            for first, rows, source, count, at in c.blocks.tolist()
+        ]  # fmt: skip
+        for targets, sources, J in (*self.blocks, *held):
+            i, j = np.indices(J.shape).reshape(2, -1)
+            at = (i + targets[0], j + sources[0])
+            whole = whole + sparse.csr_array((J.ravel(), at), (n, n))
+        return Rows(
+            whole.indptr.astype(np.int64), whole.indices.astype(np.int32), whole.data, c.K, c.free
         )
 
     @property

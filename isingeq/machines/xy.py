@@ -14,7 +14,9 @@ from typing import ClassVar
 import numpy as np
 
 from isingeq.errors import ConfigError
-from isingeq.kernels.phases import Flow
+from isingeq.kernels.panels import Batch
+from isingeq.kernels.phases import Flow, Found
+from isingeq.kernels.pool import Pool
 from isingeq.machines.wiring import Wiring
 
 LEAST = 1e-6
@@ -55,3 +57,9 @@ class XY:
             tolerance=tolerance,
             first=0,
         )
+
+    def settle(
+        self, wiring: Wiring, batch: Batch, steps: int, *, tolerance: float, seed: int, pool: Pool
+    ) -> Found:
+        """Bring a batch to rest; see `PhaseMachine`."""
+        return wiring.move(self.flow(wiring, steps, tolerance=tolerance, seed=seed), batch, pool)

@@ -21,6 +21,9 @@ OWN = {
     "partner": Claim.FIXED_POINT,
     "amplitude-error": Claim.FIXED_POINT,
     "state-adam": Claim.FIXED_POINT,
+    "xy": Claim.FIXED_POINT,
+    "xy?polish": Claim.FIXED_POINT,
+    "xy-flow": Claim.FIXED_POINT,
 }
 
 VARIANTS = {spec for spec in OWN if "?" in spec} | {"partner", "state-adam"}

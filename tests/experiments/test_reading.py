@@ -10,7 +10,7 @@ from isingeq.experiments import build
 from isingeq.experiments.reading import keys, parse, read_experiment, shipped, validate
 from isingeq.experiments.toml import dumps
 from isingeq.registry import parse_spec
-from isingeq.tasks import from_arrays
+from isingeq.tasks import from_arrays, load
 
 SHIPPED = [
     "cifar-conv",
@@ -27,6 +27,7 @@ SHIPPED = [
     "mnist-conv",
     "mnist-dense",
     "mnist-oscillator",
+    "xor-lattice",
 ]
 
 
@@ -43,6 +44,8 @@ def test_shipped_experiments_build(name, monkeypatch):
     data = from_arrays(
         x, np.arange(200) % 10, x[:20], np.arange(20) % 10, validation_size=20, mirrored=True
     )
+    if name.startswith("xor"):
+        side, data = (2,), load("xor")
     monkeypatch.setattr(build, "load", lambda **_: data)
     built = build.build(experiment)
     sizes = [layer.size for layer in built.trainer.network.layers]
@@ -59,6 +62,7 @@ def test_shipped_experiments_build(name, monkeypatch):
         "fashion-conv": [4608, 1024, 10],
         "mnist-binary": [120, 40],
         "mnist-conv": [4608, 1024, 10],
+        "xor-lattice": [22, 1],
     }.get(name, [512, 10])
 
 
