@@ -226,7 +226,13 @@ def audit(
         found = audit_experiment(resolved, num_samples=samples, entries=entries, beta=beta)
         output.table(
             f"{resolved.name} on {resolved.machine.spec}, nudging {found.nudging:g}",
-            ("parameters", "cosine", "relative error", "compared", "with recurrent backprop"),
+            (
+                "parameters",
+                "cosine",
+                "relative error",
+                "compared",
+                "with recurrent backprop" if found.asymmetry is None else "with the adjoint",
+            ),
             [
                 (
                     b.name,
@@ -238,7 +244,8 @@ def audit(
                 for b in found.blocks
             ],
         )
-        output.answer(f"cosine {found.cosine:.6f} with {found.reference}")
+        odd = "" if found.asymmetry is None else f"; asymmetry {found.asymmetry:.3f}"
+        output.answer(f"cosine {found.cosine:.6f} with {found.reference}{odd}")
         output.result({"backend": resolved.machine.spec, **asdict(found)})
 
 

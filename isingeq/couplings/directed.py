@@ -21,10 +21,11 @@ KIND = "directed"
 
 
 @runtime_checkable
-class VectorField(Coupling, Protocol):
-    """A coupling that is a field alone, whose Jacobian G = ∂field/∂x need not be symmetric; its `kind` is "directed".
+class VectorField(Protocol):
+    """What a `Coupling` gives besides where it is a field alone, whose Jacobian G = ∂field/∂x need not be symmetric.
 
-    `change` is G v. `moments_along` is Σ_b weights_b v_bᵀ ∂field/∂J. `energy`, `edges` and `gather` refuse.
+    Its `kind` is "directed", `change` is G v, and `moments_along` is Σ_b weights_b v_bᵀ ∂field/∂J. `energy`, `edges`
+    and `gather` refuse.
     """
 
     def change_back(self, states: Floats, direction: Floats) -> Floats:
@@ -52,7 +53,7 @@ def response(coupling: Coupling, states: Floats) -> Response:
     """
     if isinstance(coupling, Directed):
         return coupling.at(states)
-    if coupling.kind == KIND and not hasattr(coupling, "change_back"):
+    if coupling.kind == KIND and not isinstance(coupling, VectorField):
         raise ProblemError(
             f"the field {type(coupling).__name__} has no change_back(states, direction), the product with its "
             "transposed Jacobian: write one, or train by the estimator vector_field"
@@ -69,8 +70,7 @@ class _Plain:
         return self.coupling.change(self.states, direction)
 
     def change_back(self, direction: Floats) -> Floats:
-        if self.coupling.kind == KIND:
-            assert isinstance(self.coupling, VectorField)
+        if isinstance(self.coupling, VectorField):
             return self.coupling.change_back(self.states, direction)
         return self.coupling.change(self.states, direction)  # of an energy: symmetric
 

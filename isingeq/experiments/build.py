@@ -23,6 +23,8 @@ from isingeq.learning.model import Model
 from isingeq.learning.network import Network
 from isingeq.learning.nonconservative import check_field
 from isingeq.learning.optimizer import Optimizer
+from isingeq.learning.rate_backprop import check_feedforward
+from isingeq.learning.rate_network import RateNetwork
 from isingeq.learning.recurrent import check_amplitudes
 from isingeq.learning.trainer import Course, Trainer
 from isingeq.problem import Problem
@@ -181,8 +183,11 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
     check_field(estimator.method, network)
     parameters, x = network.initial(0), np.zeros((1, network.inputs), np.float32)
     if estimator.method == "backprop":
-        assert isinstance(network, Network)
-        forward(network, parameters, x, Pool())
+        if isinstance(network, RateNetwork):
+            check_feedforward(network)
+        else:
+            assert isinstance(network, Network)
+            forward(network, parameters, x, Pool())
         return
     if estimator.method in ("recurrent", "bptt"):
         assert isinstance(network, Network)

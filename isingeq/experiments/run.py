@@ -15,6 +15,7 @@ from isingeq.backend import Provenance
 from isingeq.errors import ConfigError, DeviceError
 from isingeq.experiments.build import Built, build
 from isingeq.experiments.config import Experiment
+from isingeq.experiments.reciprocity import caution
 from isingeq.experiments.run_folder import Record, RunFolder, create_run_folder, open_run_folder
 from isingeq.experiments.stopping import stop_on_signal
 from isingeq.learning.estimator import settle_free
@@ -180,6 +181,8 @@ def _run(
         watcher.warned("stopping after this batch; once more to stop at once, without a checkpoint")
 
     watcher.started(built.experiment, folder.path, trainer.position.epoch)
+    if line := caution(built):
+        watcher.warned(line)
     with _resumable(folder, watcher), stop_on_signal(announce) as should_stop:
         if not trainer.run(Listener(on_batch=watcher.batch, on_epoch=add, should_stop=should_stop)):
             return Stopped(folder.path, trainer.position.epoch)

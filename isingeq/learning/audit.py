@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from isingeq.backend import Backend, Claim, Equilibrium, Floats
 from isingeq.errors import CapabilityError
 from isingeq.kernels.pool import Pool
+from isingeq.learning.adjoint import asymmetry
 from isingeq.learning.cost import Labels
-from isingeq.learning.estimator import Estimator, estimate, settle_free
+from isingeq.learning.estimator import Estimator, Method, estimate, settle_free
 from isingeq.learning.model import Model
+from isingeq.learning.nonconservative import leak_of
 from isingeq.learning.parameters import Parameters
+from isingeq.learning.rate_network import RateNetwork
 from isingeq.schedule import Schedule
 from isingeq.units import Phase, Spin
 
@@ -38,7 +41,8 @@ class Block:
         cosine: between the two gradients over the entries compared.
         relative_error: norm of the difference over the norm of the reference.
         num_compared: entries compared.
-        recurrent: cosine with recurrent backprop over all entries of the array; None where there is none.
+        recurrent: cosine with recurrent backprop, or the adjoint of forces without an energy, over all entries of the
+            array; None where there is none.
     """
 
     name: str
@@ -57,12 +61,14 @@ class Audit:
         cosine: over all entries compared.
         reference: what the gradient was compared with.
         nudging: used.
+        asymmetry: ‖A‖ / ‖J + k‖ of the Jacobian at the free states; None where there is an energy.
     """
 
     blocks: tuple[Block, ...]
     cosine: float
     reference: str
     nudging: float
+    asymmetry: float | None = None
 
 
 def audit(
@@ -90,7 +96,7 @@ def audit(
     exact = parameters.like(parameters.vector.astype(np.float64))
     x64 = x.astype(np.float64)
     chosen = _choose(exact, entries, np.random.default_rng([seed, 3]))
-    response = None
+    response, odd = None, None
     if claim is Claim.FIXED_POINT:
         tight = replace(
             estimator, precision="float64", tolerance=1e-10, free_steps=20_000,
@@ -104,7 +110,8 @@ def audit(
         against = "finite differences of the cost at equilibrium"
         smooth = not any(isinstance(layer.unit, Spin | Phase) for layer in network.layers)
         if smooth and estimator.reads == 1:
-            solved = replace(tight, method="recurrent", nudged_steps=20_000)
+            exact_method: Method = "adjoint" if isinstance(network, RateNetwork) else "recurrent"
+            solved = replace(tight, method=exact_method, nudged_steps=20_000)
             response = _gradient(solved, network, backend, exact, x64, labels, seed, schedule, pool)
     else:
         if reference is None:
@@ -122,6 +129,8 @@ def audit(
         else:
             sure = _gradient(plain, network, reference, exact, x64, labels, seed, None, pool)
             against = f"equilibrium propagation on {reference.name}"
+    if isinstance(network, RateNetwork):
+        odd = asymmetry_of(network, backend, exact, x64, seed=seed, pool=pool)
     whole = [
         np.concatenate([g[name].ravel()[at] for name, at in chosen.items()]) for g in (ours, sure)
     ]
@@ -134,8 +143,20 @@ def audit(
             block = replace(block, recurrent=every.cosine)
         blocks.append(block)
     return Audit(
-        tuple(blocks), _compare("", whole[0], whole[1], 0.0).cosine, against, estimator.nudging
+        tuple(blocks), _compare("", whole[0], whole[1], 0.0).cosine, against, estimator.nudging, odd
     )
+
+
+def asymmetry_of(
+    network: RateNetwork, backend: Backend, parameters: Parameters, x: Floats, *, seed: int, pool: Pool
+) -> float:  # fmt: skip
+    """Return ‖A‖ / ‖J + k‖ at the free states of inputs (b, inputs), their mean; see `adjoint.asymmetry`."""
+    couplings = network.couplings(parameters)
+    free = settle_free(
+        Estimator("adjoint", free_steps=1000, precision="float64"), network, backend, couplings,
+        network.encode(parameters, x, pool), seed=seed, schedule=None,
+    )  # fmt: skip
+    return asymmetry(couplings, leak_of(network), free.mean())
 
 
 def _choose(

@@ -35,6 +35,7 @@ from isingeq.learning.model import Model
 from isingeq.learning.network import Encoded, Network
 from isingeq.learning.nonconservative import METHODS, correction, linear_signal
 from isingeq.learning.parameters import Parameters
+from isingeq.learning.rate_backprop import backprop_rates
 from isingeq.learning.rate_network import RateNetwork
 from isingeq.learning.recurrent import recurrent
 from isingeq.schedule import Schedule
@@ -166,8 +167,12 @@ def estimate(
         DivergenceError: the cost is no longer finite.
     """
     if estimator.method == "backprop":
-        assert isinstance(network, Network)
-        gradient, cost, correct = backprop(network, parameters, x, labels, pool=pool, out=out)
+        if isinstance(network, RateNetwork):
+            done = backprop_rates(network, parameters, x, labels, pool=pool, out=out)
+        else:
+            assert isinstance(network, Network)
+            done = backprop(network, parameters, x, labels, pool=pool, out=out)
+        gradient, cost, correct = done
         return Step(gradient, len(x), cost, correct)
     couplings = couplings or network.couplings(parameters)
     encoded = network.encode(parameters, x, pool)

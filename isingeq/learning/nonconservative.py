@@ -44,9 +44,9 @@ def check_field(method: str, network: Model) -> None:
             f"the estimator {method} is for forces without an energy, this network has one: take centred, or set "
             'network.kind = "rate"'
         )
-    if directed and method not in METHODS:
+    if directed and method not in (*METHODS, "backprop"):
         raise ConfigError(
-            f"the estimator {method} needs an energy, a rate network has none: take {', '.join(METHODS)}"
+            f"the estimator {method} needs an energy, a rate network has none: take {', '.join(METHODS)}, or backprop"
         )
 
 

@@ -27,6 +27,8 @@ from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.progress import Epoch, Position, Tally
+from isingeq.learning.rate_backprop import forward_rates
+from isingeq.learning.rate_network import RateNetwork
 from isingeq.learning.shares import estimate_in_shares
 from isingeq.learning.warm import room_for_states
 from isingeq.schedule import Schedule, schedule_data, schedule_from
@@ -365,10 +367,13 @@ def predict(
     for first in range(0, len(x), batch):
         part = x[first : first + batch]
         if estimator.method == "backprop":
-            assert isinstance(network, Network)
-            out[first : first + batch] = network.predict(
-                parameters, forward(network, parameters, part, pool).states
-            )
+            if isinstance(network, RateNetwork):
+                fields = network.encode(parameters, part, pool).fields
+                states = forward_rates(network, couplings, fields)
+            else:
+                assert isinstance(network, Network)
+                states = forward(network, parameters, part, pool).states
+            out[first : first + batch] = network.predict(parameters, states)
             continue
         free = settle_free(
             estimator, network, backend, couplings, network.encode(parameters, part, pool),
