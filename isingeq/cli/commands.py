@@ -14,6 +14,7 @@ from isingeq.cli.emulate import emulate
 from isingeq.cli.output import Debug, Json, Output, Quiet, command
 from isingeq.cli.profiles import profiles
 from isingeq.cli.reproduce import reproduce
+from isingeq.cli.show import show
 from isingeq.cli.solve import solve
 from isingeq.cli.study import study
 
@@ -358,6 +359,7 @@ def conformance(
             raise typer.Exit(1)
 
 
+app.command()(show)
 app.command()(calibrate)
 app.command()(solve)
 app.command()(study)

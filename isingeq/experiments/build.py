@@ -232,7 +232,10 @@ def identity(experiment: Experiment, data: Dataset) -> dict[str, object]:
     out = {"data.sha256": data.sha256, **_dotted(experiment)}
     out["machine.backend"] = _wherever_plugged(experiment.machine.backend)
     prolonged = experiment.learning.anneal == "constant" and not experiment.learning.warmup
-    free = {*_FREE_TO_CHANGE, *(("learning.epochs", "learning.patience") if prolonged else ())}
+    free = {
+        *_FREE_TO_CHANGE,
+        *(("learning.epochs", "learning.patience", "learning.stop_cost") if prolonged else ()),
+    }
     return {key: value for key, value in out.items() if key not in free}
 
 

@@ -90,6 +90,7 @@ class Network(BaseModel):
         mean: of initial weights, drawn normally in place of by gains; None for gains.
         spread: standard deviation of these.
         field: size of the initial biases, their directions drawn at random.
+        field_spread: standard deviation of these directions about 0, in radians; None for all directions alike.
         field_limit: input fields are cut to ± this, and counted; None for no limit.
         pump: of quartic units, the amplitudes of a coherent Ising machine.
         injection: second harmonic that phases start with, trained from there; None for none.
@@ -132,6 +133,7 @@ class Network(BaseModel):
     mean: float | None = None
     spread: NotNegative = 0.0
     field: NotNegative = 0.0
+    field_spread: NotNegative | None = None
     field_limit: Positive | None = None
     pump: float = 0.0
     injection: float | None = None
@@ -243,6 +245,7 @@ class Learning(BaseModel):
         flip: training images are mirrored left to right half of the time, where their classes allow it.
         warm_start: free phases start from the free states of the epoch before.
         patience: epochs without a better validation accuracy after which to stop; None for never.
+        stop_cost: mean training cost of an epoch at which to stop; None for never.
         test_starts: settle every test example from so many starts of its own, each judged for itself; None judges the
             reads together.
         keep_best: use the parameters of the best validation accuracy instead of the last ones.
@@ -285,6 +288,7 @@ class Learning(BaseModel):
     flip: bool = False
     warm_start: bool = False
     patience: Count | None = None
+    stop_cost: float | None = None
     test_starts: Count | None = None
     keep_best: bool = False
     renew_every: Count = 200

@@ -65,7 +65,7 @@ def draw_of(table: config.Network) -> Draw:
         )
     if table.mean is not None and table.gains != (1.0,):
         raise ConfigError("network.gains and network.mean both draw the weights: leave one away")
-    return Draw(table.mean, table.spread, table.field)
+    return Draw(table.mean, table.spread, table.field, table.field_spread)
 
 
 def readout(table: config.Network, classes: int, unit: Unit) -> tuple[Cost, Coding]:

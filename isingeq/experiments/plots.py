@@ -31,7 +31,11 @@ _MOST_IMAGES = 40
 
 
 def draw(
-    folder: RunFolder, data: Dataset, network: Model, parameters: Parameters, test_accuracy: float
+    folder: RunFolder,
+    data: Dataset,
+    network: Model,
+    parameters: Parameters,
+    test_accuracy: float | None,
 ) -> None:
     """Draw all pictures of a run into its folder.
 
@@ -40,7 +44,7 @@ def draw(
         data: its examples, for the shape of an image.
         network: that was trained.
         parameters: its result.
-        test_accuracy: of the result.
+        test_accuracy: of the result; None where there is none yet.
     """
     epochs = folder.epochs
     with mpl.rc_context(STYLE):
@@ -50,19 +54,20 @@ def draw(
         _weights(data, network, parameters, folder.path / NAMES[3])
 
 
-def _accuracy(epochs: Sequence[Record], test_accuracy: float, path: Path) -> None:
+def _accuracy(epochs: Sequence[Record], test_accuracy: float | None, path: Path) -> None:
     figure, axes = _by_epoch("accuracy (%)")
     for key, label in (
         ("train_accuracy", "training, while it learns"),
         ("validation_accuracy", "validation"),
     ):
         _line(axes, epochs, key, label, factor=100)
-    axes.axhline(
-        100 * test_accuracy,
-        linestyle="--",
-        color="black",
-        label=f"test, at the end: {test_accuracy:.2%}",
-    )
+    if test_accuracy is not None:
+        axes.axhline(
+            100 * test_accuracy,
+            linestyle="--",
+            color="black",
+            label=f"test, at the end: {test_accuracy:.2%}",
+        )
     axes.legend(loc="lower right")
     figure.savefig(path)
 
@@ -137,6 +142,8 @@ def _weights(data: Dataset, network: Model, parameters: Parameters, path: Path) 
 def _filters(data: Dataset, network: Model, parameters: Parameters) -> Floats:
     """Return input weights as images (number, rows, columns), mean over colours; (0,) where inputs are none."""
     weights = parameters[network.input_name]
+    if weights.ndim == 1:  # one per pair
+        return np.zeros(0)
     if network.windows:
         return np.moveaxis(weights.mean(axis=2), -1, 0)
     if len(data.shape) == 2 or data.shape[-1:] == (1,):

@@ -15,6 +15,7 @@ from isingeq.backend import Provenance
 from isingeq.errors import ConfigError, DeviceError
 from isingeq.experiments.build import Built, build
 from isingeq.experiments.config import Experiment
+from isingeq.experiments.maps import has_maps, write_map
 from isingeq.experiments.reciprocity import caution
 from isingeq.experiments.run_folder import Record, RunFolder, create_run_folder, open_run_folder
 from isingeq.experiments.stopping import stop_on_signal
@@ -173,8 +174,12 @@ def _run(
         {"backend": built.experiment.settled_on, **_versions(), "data": _source(built)},
     )
 
+    mapped = has_maps(trainer.network) and trainer.estimator.nudges
+
     def add(epoch: Epoch) -> None:
         folder.add_epoch(epoch)
+        if mapped:
+            write_map(trainer, folder.path)
         watcher.epoch(epoch)
 
     def announce() -> None:
@@ -184,6 +189,8 @@ def _run(
     if line := caution(built):
         watcher.warned(line)
     with _resumable(folder, watcher), stop_on_signal(announce) as should_stop:
+        if mapped and not trainer.position.update:
+            write_map(trainer, folder.path)
         if not trainer.run(Listener(on_batch=watcher.batch, on_epoch=add, should_stop=should_stop)):
             return Stopped(folder.path, trainer.position.epoch)
     try:
@@ -202,6 +209,10 @@ def _run(
         from isingeq.experiments.plots import draw  # slow to import
 
         draw(folder, built.data, trainer.network, trainer.result(), tested["test_accuracy"])
+        if has_maps(trainer.network) and mapped:
+            from isingeq.experiments.lattice_plots import draw_lattice
+
+            draw_lattice(folder.path, trainer.network)
     return result
 
 

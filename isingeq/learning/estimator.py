@@ -95,14 +95,17 @@ class Estimator:
                 "set reads = 1, or select = best"
             )
         if self.reject is not None and (
-            not self.reject > 0
-            or self.select != "mean"
-            or self.method in ("recurrent", "bptt", "backprop")
+            not self.reject > 0 or self.select != "mean" or not self.nudges
         ):
             raise ConfigError(
                 f"reject {self.reject} must be > 0, and leaves reads out of a mean over nudged ones: "
                 "set select = mean and an estimator that nudges, or reject = none"
             )
+
+    @property
+    def nudges(self) -> bool:
+        """True where there are nudged phases."""
+        return self.method not in ("recurrent", "bptt", "backprop")
 
     def phases(self) -> tuple[Floats, Floats]:
         """Return nudging and coefficient of every nudged phase, complex for the holomorphic method."""
@@ -124,8 +127,9 @@ class Step:
     Attributes:
         gradient: mean over the batch of dL/dθ.
         num_samples: in the batch.
-        cost: mean cost of the free states.
-        num_correct: samples whose free state has the right class.
+        cost: mean cost of the free states; every read of phases counts by itself, as their mean may be a state that
+            none of them is in.
+        num_correct: samples whose free state has the right class, or the share of their reads that do.
         free: free equilibrium; None for backprop.
         nudged: nudged equilibria, phase after phase; None for methods without and when every sample was skipped.
         num_clipped: input fields cut by the encoder.
@@ -135,7 +139,7 @@ class Step:
     gradient: Parameters
     num_samples: int
     cost: float
-    num_correct: int
+    num_correct: float
     free: Equilibrium | None = None
     nudged: Equilibrium | None = None
     num_clipped: int = 0
@@ -172,8 +176,8 @@ def estimate(
         else:
             assert isinstance(network, Network)
             done = backprop(network, parameters, x, labels, pool=pool, out=out)
-        gradient, cost, correct = done
-        return Step(gradient, len(x), cost, correct)
+        gradient, cost, hits = done
+        return Step(gradient, len(x), cost, hits)
     couplings = couplings or network.couplings(parameters)
     encoded = network.encode(parameters, x, pool)
     free = settle_free(
@@ -189,12 +193,13 @@ def estimate(
     first, last = network.spans[-1]
     states = chosen(estimator, free)
     outputs = states[:, first:last]
-    cost = float(network.cost.values(parameters, outputs, labels).mean())
+    by_read = estimator.select == "mean" and free.request.problem.angular
+    judged = free.states if by_read else states
+    cost, correct = _judged(network, parameters, judged, labels)
     if not np.isfinite(cost):
         raise DivergenceError(
             "the cost is no longer finite: lower the learning rate or the initial gains"
         )
-    correct = int((network.predict(parameters, states) == labels).sum())
     part = np.arange(len(x))
     if estimator.skip_correct:
         part = np.flatnonzero(
@@ -281,6 +286,17 @@ def chosen(estimator: Estimator, equilibrium: Equilibrium) -> Floats:
         return equilibrium.mean()
     best = equilibrium.energies.argmin(axis=1)
     return equilibrium.states[np.arange(len(best)), best]
+
+
+def _judged(
+    network: Model, parameters: Parameters, states: Floats, labels: Labels
+) -> tuple[float, float]:
+    """Return the mean cost of states (b, n) or (b, r, n), and how many samples are right."""
+    each = states.reshape(-1, network.n)
+    meant = np.repeat(labels, len(each) // len(labels))
+    cost = network.cost.values(parameters, each[:, slice(*network.spans[-1])], meant).mean()
+    right = (network.predict(parameters, each) == meant).sum()
+    return float(cost), float(right * len(labels) / len(each))
 
 
 def _settle_nudged(

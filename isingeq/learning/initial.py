@@ -2,7 +2,7 @@
 
 W uniform in ± gain √(6 / (in + out))                  by gains
 W = mean + spread ξ,   ξ standard normal               by mean and spread, neural sign
-h = field (cos ψ, sin ψ), ψ uniform; ± field where a unit has one component of a bias
+h = field (cos ψ, sin ψ), ψ = field_spread ξ, or uniform; ± field where a unit has one component of a bias
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,13 @@ class Draw:
         mean: of weights; None draws them by gains.
         spread: their standard deviation.
         field: size of the biases, in directions drawn at random.
+        field_spread: standard deviation of the directions about ψ = 0, in radians; None for all alike.
     """
 
     mean: float | None = None
     spread: float = 0.0
     field: float = 0.0
+    field_spread: float | None = None
 
     def __call__(
         self, shapes: tuple[tuple[str, tuple[int, ...]], ...], reach: Mapping[str, float],
@@ -64,7 +66,10 @@ class Draw:
             else:
                 parameters[name][:] = self.mean + self.spread * rng.standard_normal(shape)
         for components in biases if self.field else ():
-            turn = rng.uniform(-np.pi, np.pi, parameters[components[0]].shape)
+            shape = parameters[components[0]].shape
+            turn = rng.uniform(-np.pi, np.pi, shape)
+            if self.field_spread is not None:
+                turn = self.field_spread * rng.standard_normal(shape)
             sides = (np.cos(turn), np.sin(turn)) if len(components) == 2 else (np.sign(turn),)
             for name, side in zip(components, sides, strict=True):
                 parameters[name][:] = self.field * side

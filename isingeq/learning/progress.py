@@ -12,7 +12,7 @@ class Tally:
 
     samples: int = 0
     cost: float = 0.0
-    correct: int = 0
+    correct: float = 0
     free_steps: float = 0.0
     nudged_steps: float = 0.0
     num_nudged: int = 0
@@ -104,6 +104,7 @@ class Position:
     update: int = 0
     best_accuracy: float = -1.0
     best_epoch: int = 0
+    cost: float | None = None
     tally: Tally = field(default_factory=Tally)
     schedule: Schedule | None = None
     renewed_at: int = -1

@@ -56,6 +56,7 @@ class Course:
         passes: over the training part in an epoch; more than 1 where it is small.
         batch_size: samples per update; the last, smaller batch of an epoch is used too.
         patience: stop after this many epochs without a better validation accuracy; None trains to the end.
+        stop_cost: stop after an epoch whose mean cost is not above this; None trains to the end.
         keep_best: hand out the parameters of the best validation accuracy instead of the last ones.
         renew_every: updates after which a relaxing backend's schedule is found anew.
         checkpoint_every_s: seconds between checkpoints inside an epoch; there is one after every epoch.
@@ -67,6 +68,7 @@ class Course:
     passes: int = 1
     batch_size: int = 32
     patience: int | None = None
+    stop_cost: float | None = None
     keep_best: bool = False
     renew_every: int = 200
     checkpoint_every_s: float = 300.0
@@ -179,7 +181,7 @@ class Trainer:
             raise
 
     def _run(self, tell: Listener) -> bool:
-        while self.position.epoch < self.course.epochs and not self._out_of_patience():
+        while self.position.epoch < self.course.epochs and not self._is_enough():
             started = time.perf_counter(), time.process_time()
             rng = np.random.default_rng([self.seed, 1, self.position.epoch])
             orders = [rng.permutation(len(self.data.x_train)) for _ in range(self.course.passes)]
@@ -284,12 +286,16 @@ class Trainer:
             cpu_s=cpu_s,
             schedule="none" if p.schedule is None else p.schedule.summary,
         )
-        p.epoch, p.batch, p.tally = p.epoch + 1, 0, Tally()
+        p.epoch, p.batch, p.tally, p.cost = p.epoch + 1, 0, Tally(), epoch.cost
         return epoch
 
-    def _out_of_patience(self) -> bool:
-        p, patience = self.position, self.course.patience
-        return patience is not None and p.best_epoch > 0 and p.epoch - p.best_epoch >= patience
+    def _is_enough(self) -> bool:
+        """Return whether training may stop before its last epoch."""
+        p, course = self.position, self.course
+        if course.stop_cost is not None and p.cost is not None and p.cost <= course.stop_cost:
+            return True
+        waited = p.best_epoch > 0 and p.epoch - p.best_epoch >= (course.patience or 0)
+        return course.patience is not None and waited
 
     def result(self) -> Parameters:
         """Return the parameters to use: the last, or the best on validation data where the course says so."""

@@ -41,6 +41,11 @@ class Wiring:
     held: Indices = field(default_factory=lambda: np.zeros(0, np.intp))
 
     @property
+    def units(self) -> NDArray[np.intp]:
+        """Site of every unit (n,)."""
+        return np.ravel_multi_index(tuple(self.sites.T), self.graph.shape)
+
+    @property
     def mean_degree(self) -> float:
         """Neighbours of a unit, on average."""
         return 2 * self.i.size / len(self.sites)

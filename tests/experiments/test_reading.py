@@ -27,7 +27,9 @@ SHIPPED = [
     "mnist-conv",
     "mnist-dense",
     "mnist-oscillator",
+    "mnist-windows",
     "xor-lattice",
+    "xor-lattice-corners",
 ]
 
 
@@ -62,7 +64,9 @@ def test_shipped_experiments_build(name, monkeypatch):
         "fashion-conv": [4608, 1024, 10],
         "mnist-binary": [120, 40],
         "mnist-conv": [4608, 1024, 10],
+        "mnist-windows": [529, 10],
         "xor-lattice": [22, 1],
+        "xor-lattice-corners": [22, 1],
     }.get(name, [512, 10])
 
 

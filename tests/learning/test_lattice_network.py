@@ -180,6 +180,9 @@ def test_initial_weights_are_normal_around_their_mean_and_fields_of_one_size():
     np.testing.assert_allclose(np.hypot(x, y), 0.3, rtol=1e-5)
     assert abs(x.mean()) < 5 * 0.3 / np.sqrt(2 * x.size)
     assert parameters.sha256() == net.initial(0).sha256() != net.initial(1).sha256()
+    aligned = network(side=30, inputs=(0, 1), output=2, draw=Draw(1, 0, 0.3, 0.5)).initial(0)
+    turn = np.arctan2(aligned["hidden1.bias_sin"], aligned["hidden1.bias"])
+    assert abs(turn.std() / 0.5 - 1) < 5 / np.sqrt(2 * turn.size)
     one = network(unit=Amplitude(), draw=Draw(field=0.3)).initial(0)
     assert set(np.unique(np.abs(one["hidden1.bias"]))) == {np.float32(0.3)}
 

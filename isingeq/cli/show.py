@@ -1,0 +1,31 @@
+"""The command `show`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isingeq.cli.output import Debug, Json, Quiet, command
+
+
+def show(
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="RUN_DIR", help="Folder of a run, finished or not.")
+    ],
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw the pictures of a run; of a lattice also its response, couplings and an animation."""
+    with command(json=json, quiet=quiet, debug=debug) as output:
+        from isingeq.experiments.showing import show
+
+        record = show(run_dir)
+        output.answer(f"drawn in {run_dir}: {', '.join(record['pictures'])}")
+        if "active_units" in record:
+            output.answer(
+                f"epoch {record['epoch']}: {record['active_units']} of {record['num_units']} units are active "
+                f"(response of at least {record['active_from']:.0%} of the largest), "
+                f"screening length {record['screening_length']:.2g} couplings"
+            )
+        output.result(record)

@@ -1,0 +1,147 @@
+"""Maps: how far a nudge at the outputs is felt across a lattice, and which couplings training has changed.
+
+    R_i = mean over samples and reads of |φ_i(+β) − φ_i(−β)| / 2β            centred; |φ_i(±β) − φ_i| / β one-sided
+
+A unit takes part in learning where R_i is not small: it is *active* where R_i is at least a tenth of the largest, else
+*marginal*. Reads that left their basin do not count. The screening length ξ is that of R ∝ e^(−d/ξ), d the number of
+couplings from the nearest output, not by way of inputs, which are held (Wang, Wanjura & Marquardt 2026 speak of both
+regions; on a uniform lattice ξ ≈ √(W / h)).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import shortest_path
+
+from isingeq.backend import Floats
+from isingeq.learning.estimator import Step, estimate
+from isingeq.learning.model import Model
+from isingeq.learning.network import Network
+from isingeq.learning.trainer import Trainer
+
+FOLDER = "maps"
+"""Of a run folder, with a file for every epoch; 0 is what training started from."""
+
+ACTIVE = 0.1
+"""Share of the largest response from which on a unit is active."""
+
+_MOST = 64
+"""Training samples that a response is the mean of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """One epoch.
+
+    Attributes:
+        epoch: number, 0 before the first.
+        response: R per unit (n,), NaN where no read was kept.
+        couplings: trained weights between sites, in the order of `pairs_of` (m,).
+        num_kept: reads that the response is the mean of.
+    """
+
+    epoch: int
+    response: Floats
+    couplings: Floats
+    num_kept: int
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """True where a unit is active (n,)."""
+        return np.asarray(self.response >= ACTIVE * self.response.max())
+
+
+def has_maps(network: Model) -> TypeGuard[Network]:
+    """Return whether the units of a network have places to be drawn at."""
+    return isinstance(network, Network) and network.wiring is not None
+
+
+def write_map(trainer: Trainer, folder: Path) -> None:
+    """Settle some training samples with and without nudge, and write the map of the epochs done into a run folder."""
+    path = folder / FOLDER
+    path.mkdir(exist_ok=True)
+    found = measure(trainer)
+    np.savez(
+        path / f"{found.epoch:05d}.npz",
+        response=found.response.astype(np.float32),
+        couplings=found.couplings.astype(np.float32),
+        num_kept=found.num_kept,
+    )
+
+
+def measure(trainer: Trainer) -> Map:
+    """Return the map of a trainer's parameters as they are."""
+    data, network, estimator = trainer.data, trainer.network, trainer.estimator
+    assert has_maps(network)
+    step = estimate(
+        estimator, network, trainer.backend, trainer.parameters, data.x_train[:_MOST], data.y_train[:_MOST],
+        seed=trainer.seed, schedule=trainer.position.schedule, pool=trainer.pool, out=trainer.parameters.like(),
+    )  # fmt: skip
+    response, num_kept = _response(step, estimator.nudging, estimator.reject)
+    names = [*network.link_names, *([network.input_name] if network.pairs is not None else [])]
+    couplings = np.concatenate([trainer.parameters[name].ravel() for name in names])
+    return Map(trainer.position.epoch, response, couplings, num_kept)
+
+
+def _response(step: Step, nudging: float, reject: float | None) -> tuple[Floats, int]:
+    """Return R (n,) and the number of reads it is the mean of."""
+    assert step.free is not None
+    assert step.nudged is not None
+    free = step.free.states
+    nudged = step.nudged.states.reshape(-1, *free.shape)
+    moved = nudged - free
+    kept = np.abs(moved).max(axis=(0, 3)) <= (np.inf if reject is None else reject)
+    if not kept.any():
+        return np.full(free.shape[2], np.nan), 0
+    parts = (moved[0] - moved[1]) / 2 if len(moved) == 2 else moved[0]
+    return np.abs(parts[kept]).mean(axis=0) / nudging, int(kept.sum())
+
+
+def read_maps(folder: Path) -> Iterator[Map]:
+    """Yield the maps of a run folder, epoch by epoch."""
+    for path in sorted((folder / FOLDER).glob("*.npz")):
+        with np.load(path) as file:
+            yield Map(int(path.stem), file["response"], file["couplings"], int(file["num_kept"]))
+
+
+def pairs_of(network: Network) -> NDArray[np.intp]:
+    """Return the sites (2, m) that each trained coupling joins, couplings between units first, those of inputs last."""
+    wiring = network.wiring
+    assert wiring is not None
+    units = wiring.units
+    ends = [np.stack([units[wiring.i], units[wiring.j]])]
+    if wiring.inputs is not None:
+        ends.append(np.stack([wiring.held[wiring.inputs.source], units[wiring.inputs.target]]))
+    return np.concatenate(ends, axis=1)
+
+
+def distances(network: Network) -> Floats:
+    """Return the couplings between every unit and the nearest output (n,), infinite where there is no way."""
+    wiring = network.wiring
+    assert wiring is not None
+    n = network.n
+    graph = sparse.coo_array((np.ones(wiring.i.size), (wiring.i, wiring.j)), (n, n))
+    outputs = np.arange(*network.spans[-1])
+    found = shortest_path(graph.tocsr(), directed=False, unweighted=True, indices=outputs)
+    return np.asarray(found.min(axis=0))
+
+
+def screening_length(response: Floats, away: Floats) -> float:
+    """Return ξ, from a straight line through ln R against the distance, every unit alike.
+
+    NaN where the response does not fall with the distance, or is 0 in all units but those at one distance.
+
+    Args:
+        response: R per unit (n,).
+        away: distance per unit (n,).
+    """
+    seen = np.isfinite(away) & (response > 0)
+    if np.unique(away[seen]).size < 2:
+        return float("nan")
+    slope = float(np.polyfit(away[seen], np.log(response[seen]), 1)[0])
+    return -1 / slope if slope < 0 else float("nan")

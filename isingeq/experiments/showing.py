@@ -1,0 +1,48 @@
+"""The pictures of a run that is there already, finished or not."""
+
+from pathlib import Path
+
+from isingeq.errors import CheckpointError
+from isingeq.experiments.build import build
+from isingeq.experiments.lattice_plots import draw_lattice
+from isingeq.experiments.maps import ACTIVE, distances, has_maps, read_maps, screening_length
+from isingeq.experiments.plots import NAMES, draw
+from isingeq.experiments.run_folder import Record, open_run_folder
+
+
+def show(path: Path) -> Record:
+    """Draw all pictures of a run into its folder, anew.
+
+    Args:
+        path: run folder.
+
+    Returns:
+        Names of the pictures; of a lattice also what its last map comes to.
+
+    Raises:
+        CheckpointError: no run folder, or a run without a finished epoch.
+    """
+    folder = open_run_folder(path)
+    if not folder.epochs:
+        raise CheckpointError(f"{path} has no epoch yet: there is nothing to draw")
+    built = build(folder.experiment, folder.checkpoint)
+    try:
+        trainer = built.trainer
+        trainer.resume()
+        done = (path / "result.json").exists()
+        accuracy = folder.read("result")["test_accuracy"] if done else None
+        draw(folder, built.data, trainer.network, trainer.result(), accuracy)
+        record: Record = {"run_dir": str(path), "pictures": list(NAMES)}
+        if has_maps(trainer.network) and (drawn := draw_lattice(path, trainer.network)):
+            record["pictures"] += drawn
+            last = list(read_maps(path))[-1]
+            record |= {
+                "epoch": last.epoch,
+                "active_units": int(last.active.sum()),
+                "num_units": len(last.response),
+                "active_from": ACTIVE,
+                "screening_length": screening_length(last.response, distances(trainer.network)),
+            }
+        return record
+    finally:
+        built.close()
