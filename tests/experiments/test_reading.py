@@ -18,7 +18,11 @@ SHIPPED = [
     "digits",
     "digits-binary",
     "digits-conv-binary",
+    "digits-conv-feedforward",
+    "digits-feedforward",
     "digits-kings",
+    "digits-recurrent",
+    "digits-skew",
     "digits-xy",
     "fashion-conv",
     "fashion-dense",
@@ -26,6 +30,7 @@ SHIPPED = [
     "mnist-binary",
     "mnist-conv",
     "mnist-dense",
+    "mnist-feedforward",
     "mnist-oscillator",
 ]
 
@@ -54,10 +59,15 @@ def test_shipped_experiments_build(name, monkeypatch):
         "digits": [128, 10],
         "digits-binary": [96, 40],
         "digits-conv-binary": [72, 64, 40],
+        "digits-conv-feedforward": [72, 64, 10],
+        "digits-feedforward": [32, 32, 10],
+        "digits-recurrent": [64, 10],
+        "digits-skew": [64, 10],
         "digits-kings": [216, 40],
         "digits-xy": [200, 10],
         "fashion-conv": [4608, 1024, 10],
         "mnist-binary": [120, 40],
+        "mnist-feedforward": [256, 10],
         "mnist-conv": [4608, 1024, 10],
     }.get(name, [512, 10])
 
