@@ -36,6 +36,7 @@ from isingeq.learning.nonconservative import METHODS, correction, linear_signal
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.rate_backprop import backprop_rates
 from isingeq.learning.rate_network import RateNetwork
+from isingeq.learning.reciprocation import add_homeostasis, share_gradients
 from isingeq.learning.recurrent import recurrent
 from isingeq.schedule import Schedule
 from isingeq.terms import Clamp, Term
@@ -63,6 +64,8 @@ class Estimator:
         select: contrast the mean over reads, or the read of lowest energy.
         skip_correct: leave out samples whose free output equals its target (spins).
         precision: of the arithmetic.
+        kolen_pollack: weights there and back share their gradients.
+        homeostasis: strength of a penalty on what is not symmetric about forces.
     """
 
     method: Method = "centred"
@@ -75,6 +78,8 @@ class Estimator:
     select: Reads = "mean"
     skip_correct: bool = False
     precision: Precision = "float32"
+    kolen_pollack: bool = False
+    homeostasis: float = 0.0
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.nudging) and self.nudging > 0):
@@ -234,6 +239,12 @@ def estimate(
         else:
             network.contrast(couplings, inputs, states, signs, out, pool)
     network.cost.explicit(parameters, outputs, labels, out)
+    if isinstance(network, RateNetwork):
+        if estimator.homeostasis:
+            rest, strength = chosen(estimator, free), estimator.homeostasis
+            add_homeostasis(network, couplings, rest, strength, out, seed=seed)
+        if estimator.kolen_pollack:
+            share_gradients(network, out)
     return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped)
 
 
