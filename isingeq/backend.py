@@ -53,7 +53,7 @@ class Capabilities:
 
     Attributes:
         units: kinds of unit, by name.
-        couplings: kinds of coupling; "edges" means that any pairwise one will do.
+        couplings: kinds of coupling; "edges" means that any pairwise one will do, "directed" any field at all.
         claim: promise about the states.
         terms: terms taken natively.
         schedules: schedules taken; empty when there is nothing to schedule.

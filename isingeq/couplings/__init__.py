@@ -11,12 +11,13 @@ from isingeq.couplings.cosine import Cosine
 from isingeq.couplings.dense import Dense
 from isingeq.couplings.directed import Directed, VectorField
 from isingeq.couplings.edges import Edges
+from isingeq.couplings.given import Differenced, Given, Law
 from isingeq.couplings.injection import Injection
 from isingeq.couplings.kind import Coupling
 from isingeq.couplings.paths import Arrows, Matrix, Path, Sliding, Turned
 from isingeq.couplings.window import Window
 
 __all__ = [
-    "Arrows", "Convolution", "Cosine", "Coupling", "Dense", "Directed", "Edges", "Injection", "Matrix", "Path",
-    "Sliding", "Turned", "VectorField", "Window",
+    "Arrows", "Convolution", "Cosine", "Coupling", "Dense", "Differenced", "Directed", "Edges", "Given", "Injection",
+    "Law", "Matrix", "Path", "Sliding", "Turned", "VectorField", "Window",
 ]  # fmt: skip

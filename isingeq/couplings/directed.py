@@ -152,12 +152,14 @@ class Directed:
         """Return Σ_b weights_b ∂⟨ρ(x_target), P(ρ(x_source))⟩/∂J: of the energy there would be, were it mutual."""
         seen = activated(self.activation, states)
         source, target = seen[:, slice(*self.source)], seen[:, slice(*self.target)]
-        return self.path.at(source).moments(target * weights[:, None])
+        return self.path.at(source).moments(source, target * weights[:, None])
 
     def moments_along(self, states: Floats, direction: Floats, weights: Floats) -> Floats:
         """Return Σ_b weights_b v_bᵀ ∂field/∂J at states and for directions v (b, n), shape of J."""
         seen = activated(self.activation, states[:, slice(*self.source)])
-        return self.path.at(seen).moments(direction[:, slice(*self.target)] * weights[:, None])
+        return self.path.at(seen).moments(
+            seen, direction[:, slice(*self.target)] * weights[:, None]
+        )
 
     def edges(self) -> NoReturn:
         """Refuse: raises CapabilityError, as an edge acts both ways."""
@@ -194,3 +196,8 @@ class At:
             direction[:, slice(*self.target)]
         )
         return out
+
+    def moments(self, direction: Floats, weights: Floats) -> Floats:
+        """Return Σ_b weights_bᵀ ∂G/∂J v_b for weights and directions v (b, n), ρ' held, shape of J."""
+        along = self.steep * direction[:, slice(*self.source)]
+        return self.tangent.moments(along, weights[:, slice(*self.target)])

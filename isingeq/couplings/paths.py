@@ -30,8 +30,11 @@ class Tangent(Protocol):
         """Return the transpose of `along` on weights (b, q), shape (b, p)."""
         ...
 
-    def moments(self, weights: Floats) -> Floats:
-        """Return the derivative of Σ_b ⟨weights_b, forces_b⟩ by the parameters, weights (b, q)."""
+    def moments(self, direction: Floats, weights: Floats) -> Floats:
+        """Return the derivative of Σ_b ⟨weights_b, along(direction)_b⟩ by the parameters, weights (b, q).
+
+        That of the forces themselves, Σ_b ⟨weights_b, forces_b⟩, where the direction is what is seen.
+        """
         ...
 
 
@@ -94,13 +97,12 @@ class Matrix:
 
     def at(self, seen: Floats) -> Tangent:
         """Return the tangent at a (b, p)."""
-        return _AtMatrix(self.J, seen)
+        return _AtMatrix(self.J)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _AtMatrix:
     J: Floats
-    seen: Floats
 
     def along(self, direction: Floats) -> Floats:
         return direction @ self.J
@@ -108,8 +110,8 @@ class _AtMatrix:
     def back(self, weights: Floats) -> Floats:
         return weights @ self.J.T
 
-    def moments(self, weights: Floats) -> Floats:
-        return self.seen.T @ weights
+    def moments(self, direction: Floats, weights: Floats) -> Floats:
+        return direction.T @ weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +151,7 @@ class Sliding:
         """Return the tangent at images (b, p); where two sums of a pool tie, that of the first."""
         images = self._images(seen)
         shares = pool(slide(images, -self.J, self.window), self.window)[1]
-        return _AtSliding(self, images, shares)
+        return _AtSliding(self, shares)
 
     def _images(self, seen: Floats) -> Floats:
         return seen.reshape(-1, *self.window.source)
@@ -158,7 +160,6 @@ class Sliding:
 @dataclass(frozen=True, slots=True, eq=False)
 class _AtSliding:
     path: Sliding
-    images: Floats
     shares: Floats
 
     def along(self, direction: Floats) -> Floats:
@@ -170,8 +171,9 @@ class _AtSliding:
         back = slide_back(self._spread(weights), self.path.J, self.path.window)
         return back.reshape(len(weights), -1)
 
-    def moments(self, weights: Floats) -> Floats:
-        return correlate(self.images, self._spread(weights), self.path.window)
+    def moments(self, direction: Floats, weights: Floats) -> Floats:
+        images = direction.reshape(-1, *self.path.window.source)
+        return correlate(images, self._spread(weights), self.path.window)
 
     def _spread(self, weights: Floats) -> Floats:
         window = self.path.window
@@ -235,13 +237,12 @@ class Arrows:
 
     def at(self, seen: Floats) -> Tangent:
         """Return the tangent at a (b, p)."""
-        return _AtArrows(self, seen)
+        return _AtArrows(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _AtArrows:
     path: Arrows
-    seen: Floats
 
     def along(self, direction: Floats) -> Floats:
         return self.path.forces(direction)
@@ -249,8 +250,8 @@ class _AtArrows:
     def back(self, weights: Floats) -> Floats:
         return np.asarray((self.path._rows.T @ weights.T).T)
 
-    def moments(self, weights: Floats) -> Floats:
-        return np.einsum("bm,bm->m", self.seen[:, self.path.i], weights[:, self.path.j])
+    def moments(self, direction: Floats, weights: Floats) -> Floats:
+        return np.einsum("bm,bm->m", direction[:, self.path.i], weights[:, self.path.j])
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +288,7 @@ class Turned:
 
     def at(self, seen: Floats) -> Tangent:
         """Return the tangent at b (b, q of the path)."""
-        return _AtTurned(self.of, self._linear(seen), seen)
+        return _AtTurned(self._linear(seen))
 
     def _linear(self, seen: Floats) -> Tangent:
         """Return the tangent of the path, the same everywhere."""
@@ -296,9 +297,7 @@ class Turned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _AtTurned:
-    of: Path
     tangent: Tangent
-    seen: Floats
 
     def along(self, direction: Floats) -> Floats:
         return self.tangent.back(direction)
@@ -306,5 +305,5 @@ class _AtTurned:
     def back(self, weights: Floats) -> Floats:
         return self.tangent.along(weights)
 
-    def moments(self, weights: Floats) -> Floats:
-        return self.of.at(weights).moments(self.seen)
+    def moments(self, direction: Floats, weights: Floats) -> Floats:
+        return self.tangent.moments(weights, direction)

@@ -25,6 +25,7 @@ from isingeq.learning.nonconservative import check_field
 from isingeq.learning.optimizer import Optimizer
 from isingeq.learning.rate_backprop import check_feedforward
 from isingeq.learning.rate_network import RateNetwork
+from isingeq.learning.reciprocation import check_pairs
 from isingeq.learning.recurrent import check_amplitudes
 from isingeq.learning.trainer import Course, Trainer
 from isingeq.problem import Problem
@@ -181,6 +182,13 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
         ConfigError: spins under backprop, the plain or the recurrent one, or an estimator for other forces.
     """
     check_field(estimator.method, network)
+    if isinstance(network, RateNetwork):
+        if estimator.kolen_pollack:
+            check_pairs(network)
+    elif estimator.kolen_pollack or estimator.homeostasis:
+        raise ConfigError(
+            "learning.kolen_pollack and learning.homeostasis are for forces without an energy: leave them away"
+        )
     parameters, x = network.initial(0), np.zeros((1, network.inputs), np.float32)
     if estimator.method == "backprop":
         if isinstance(network, RateNetwork):

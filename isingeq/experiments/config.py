@@ -225,6 +225,8 @@ class Learning(BaseModel):
         select: contrast the mean over reads, or the read of lowest energy.
         skip_correct: leave out samples whose output is right already.
         reject: leave out reads in which a unit moved further than this when nudged, and count them; None keeps all.
+        kolen_pollack: of rate networks: weights there and back both get the mean of their gradients.
+        homeostasis: of rate networks: strength of a penalty ½ ‖J − Jᵀ‖² on the Jacobian of the forces; 0 for none.
         optimizer: sgd or adam.
         rate: learning rate.
         rates: factor on the rate for each weight matrix, input first, and for the biases of the layer that it leads
@@ -269,6 +271,8 @@ class Learning(BaseModel):
     select: Literal["mean", "best"] = "mean"
     skip_correct: bool = False
     reject: Positive | None = None
+    kolen_pollack: bool = False
+    homeostasis: NotNegative = 0.0
     optimizer: Literal["sgd", "adam"] = "adam"
     rate: NotNegative = 1e-3
     rates: Annotated[tuple[NotNegative, ...], _TUPLE] = ()

@@ -34,6 +34,8 @@ def build_rate_network(table: config.Network, data: Dataset) -> RateNetwork:
             )
     if table.cost == "log_cosine":
         raise ConfigError("network.cost = 'log_cosine' compares phases: take squared_error")
+    if table.cost == "cross_entropy" and table.replicas != 1:
+        raise ConfigError("network.cost = 'cross_entropy' has no output units: set replicas = 1")
     if table.recurrent and (table.channels or table.backward != "none" or table.fed != 1):
         raise ConfigError(
             "network.recurrent joins every unit with every unit: leave channels, backward and fed away"

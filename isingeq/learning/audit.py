@@ -83,7 +83,8 @@ def audit(
         parameters: where.
         x: inputs (b, inputs).
         labels: classes (b,).
-        estimator: as in training; its nudging is used as it is, its tolerances are tightened.
+        estimator: as in training; its nudging is used as it is, its tolerances are tightened, and what makes forces
+            more symmetric is left out: it is no part of the cost.
         reference: an enumerating backend for spins, at the beta to be stated; None for fixed points.
         seed: of settles and of the choice of entries.
         entries: parameters compared per array, drawn at random.
@@ -99,7 +100,7 @@ def audit(
     response, odd = None, None
     if claim is Claim.FIXED_POINT:
         tight = replace(
-            estimator, precision="float64", tolerance=1e-10, free_steps=20_000,
+            estimator, precision="float64", tolerance=1e-10, free_steps=20_000, kolen_pollack=False, homeostasis=0.0,
             nudged_steps=estimator.nudged_steps if estimator.method == "bptt" else 20_000,
         )  # fmt: skip
         schedule = _schedule(network, backend, exact, x64, pool)

@@ -10,12 +10,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isingeq.couplings import Directed, Matrix, Path, Sliding, Turned, Window
+from isingeq.couplings import Directed, Given, Law, Matrix, Path, Sliding, Turned, Window
 from isingeq.couplings.activation import Activation
 
 Span = tuple[int, int]
@@ -60,6 +60,28 @@ class DirectedLink:
         path: Path = Matrix(J) if self.window is None else Sliding(self.window, J)
         ends = self.forward[::-1] if self.turned else self.forward
         return Directed(*ends, Turned(path) if self.turned else path, self.activation)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenLink:
+    """Trainable parameters of a field of one's own, which is a `couplings.given.Law`.
+
+    Attributes:
+        name: of the parameters; it ends in `.weight`.
+        shape: of the parameters.
+        law: how they make a force.
+        reach: parameters that meet in a unit, in + out; sets the size of initial ones.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    law: Law
+    reach: float = 2.0
+    mutual: ClassVar[bool] = True
+
+    def coupling(self, J: NDArray[np.floating]) -> Given:
+        """Return the field that parameters in the problem's sign make."""
+        return Given(self.law, J)
 
 
 def layered_links(

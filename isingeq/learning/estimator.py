@@ -37,6 +37,7 @@ from isingeq.learning.nonconservative import METHODS, correction, linear_signal
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.rate_backprop import backprop_rates
 from isingeq.learning.rate_network import RateNetwork
+from isingeq.learning.reciprocation import add_homeostasis, share_gradients
 from isingeq.learning.recurrent import recurrent
 from isingeq.schedule import Schedule
 from isingeq.terms import Clamp, Term
@@ -66,6 +67,8 @@ class Estimator:
         reject: reads in which any unit moved further than this between the free and a nudged state, having left its
             basin, are left out of the mean; None keeps all.
         precision: of the arithmetic.
+        kolen_pollack: weights there and back share their gradients.
+        homeostasis: strength of a penalty on what is not symmetric about forces.
     """
 
     method: Method = "centred"
@@ -79,6 +82,8 @@ class Estimator:
     skip_correct: bool = False
     reject: float | None = None
     precision: Precision = "float32"
+    kolen_pollack: bool = False
+    homeostasis: float = 0.0
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.nudging) and self.nudging > 0):
@@ -258,6 +263,12 @@ def estimate(
         else:
             network.contrast(couplings, inputs, states, signs, out, pool)
     network.cost.explicit(parameters, outputs, labels, out)
+    if isinstance(network, RateNetwork):
+        if estimator.homeostasis:
+            rest, strength = chosen(estimator, free), estimator.homeostasis
+            add_homeostasis(network, couplings, rest, strength, out, seed=seed)
+        if estimator.kolen_pollack:
+            share_gradients(network, out)
     return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped, num_rejected)
 
 
