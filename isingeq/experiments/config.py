@@ -210,6 +210,7 @@ class Learning(BaseModel):
         precision: of the arithmetic of settles.
         reads: states per sample.
         select: contrast the mean over reads, or the read of lowest energy.
+        tangent: nudge by the cost's slope at the free state as a constant force, and not by the cost itself.
         skip_correct: leave out samples whose output is right already.
         reject: leave out reads in which a unit moved further than this when nudged, and count them; None keeps all.
         optimizer: sgd or adam.
@@ -253,6 +254,7 @@ class Learning(BaseModel):
     precision: Literal["float32", "float64"] = "float32"
     reads: Count = 1
     select: Literal["mean", "best"] = "mean"
+    tangent: bool = False
     skip_correct: bool = False
     reject: Positive | None = None
     optimizer: Literal["sgd", "adam"] = "adam"
