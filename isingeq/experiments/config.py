@@ -223,6 +223,7 @@ class Learning(BaseModel):
         precision: of the arithmetic of settles.
         reads: states per sample.
         select: contrast the mean over reads, or the read of lowest energy.
+        tangent: nudge by the cost's slope at the free state as a constant force, and not by the cost itself.
         skip_correct: leave out samples whose output is right already.
         reject: leave out reads in which a unit moved further than this when nudged, and count them; None keeps all.
         kolen_pollack: of rate networks: weights there and back both get the mean of their gradients.
@@ -269,6 +270,7 @@ class Learning(BaseModel):
     precision: Literal["float32", "float64"] = "float32"
     reads: Count = 1
     select: Literal["mean", "best"] = "mean"
+    tangent: bool = False
     skip_correct: bool = False
     reject: Positive | None = None
     kolen_pollack: bool = False

@@ -167,8 +167,22 @@ class CrossEntropy:
         return outputs @ parameters["readout.weight"] + parameters["readout.bias"]
 
 
-def tangent(slope: Floats, strength: Floats, units: tuple[int, int], n: int) -> LinearNudge:
-    """Return the constant force −strength ∂C/∂s at the free state, on `units` of n."""
-    force = np.zeros((len(slope), n), slope.dtype)
+def tangent(
+    slope: Floats, strength: Floats, units: tuple[int, int], states: Floats, *, phases: bool
+) -> LinearNudge:
+    """Return the constant force −strength ∂C/∂s at the free state.
+
+    On phases it is a field at right angles to them there: of the same slope, and bounded wherever they turn.
+
+    Args:
+        slope: ∂C/∂s (b, k).
+        strength: nudging (b,).
+        units: that the slope is of.
+        states: free states (b, n).
+        phases: states are phases.
+    """
+    force = np.zeros(states.shape, slope.dtype)
     force[:, slice(*units)] = -strength[:, None] * slope
+    if phases:
+        return LinearNudge(force[..., None] * np.stack([-np.sin(states), np.cos(states)], axis=-1))
     return LinearNudge(force)

@@ -63,6 +63,7 @@ class Estimator:
             steps.
         reads: states per sample.
         select: contrast the mean over reads, or the read of lowest energy.
+        tangent: nudge by the cost's slope at the free state, held as a constant force, and not by the cost itself.
         skip_correct: leave out samples whose free output equals its target (spins).
         reject: reads in which any unit moved further than this between the free and a nudged state, having left its
             basin, are left out of the mean; None keeps all.
@@ -79,6 +80,7 @@ class Estimator:
     tolerance: float = 1e-3
     reads: int = 1
     select: Reads = "mean"
+    tangent: bool = False
     skip_correct: bool = False
     reject: float | None = None
     precision: Precision = "float32"
@@ -325,8 +327,14 @@ def _settle_nudged(
     term: Term | None = None
     if estimator.method != "coupled":
         term = network.cost.nudge(per_sample, labels[rows], units)
-    if term is None or type(term) not in backend.capabilities.terms:
-        outputs = chosen(estimator, free)[part][:, slice(*units)]
+    if term is None or estimator.tangent or type(term) not in backend.capabilities.terms:
+        if network.coding.phases and estimator.reads > 1 and estimator.select == "mean":
+            raise CapabilityError(
+                "a tangent nudge holds the slope at one state, and reads of phases are in several: "
+                "set reads = 1 or select = best"
+            )
+        at = chosen(estimator, free)[part]
+        outputs = at[:, slice(*units)]
         slope = np.tile(network.cost.slope(parameters, outputs, labels[part]), (phases, 1))
         if estimator.method == "coupled":
             held = np.zeros((len(problem.fields), network.n), fields.dtype)
@@ -335,7 +343,8 @@ def _settle_nudged(
             mask[slice(*units)] = True
             term = Clamp(mask, held)
         else:
-            term = tangent(slope, per_sample, units, network.n)
+            at = np.tile(at, (phases, 1))
+            term = tangent(slope, per_sample, units, at, phases=network.coding.phases)
     start = None
     if backend.capabilities.warm_start:
         start = free.states if estimator.select == "mean" else chosen(estimator, free)[:, None]

@@ -27,6 +27,7 @@ SHIPPED = [
     "fashion-conv",
     "fashion-dense",
     "fashion-oscillator",
+    "iris-lattice",
     "mnist-binary",
     "mnist-conv",
     "mnist-dense",
@@ -51,8 +52,9 @@ def test_shipped_experiments_build(name, monkeypatch):
     data = from_arrays(
         x, np.arange(200) % 10, x[:20], np.arange(20) % 10, validation_size=20, mirrored=True
     )
-    if name.startswith("xor"):
-        side, data = (2,), load("xor")
+    if experiment.data.name in ("iris", "xor"):
+        data = load(experiment.data.name)
+        side = data.shape
     monkeypatch.setattr(build, "load", lambda **_: data)
     built = build.build(experiment)
     sizes = [layer.size for layer in built.trainer.network.layers]
@@ -74,6 +76,7 @@ def test_shipped_experiments_build(name, monkeypatch):
         "mnist-binary": [120, 40],
         "mnist-feedforward": [256, 10],
         "mnist-conv": [4608, 1024, 10],
+        "iris-lattice": [18, 3],
         "mnist-windows": [529, 10],
         "xor-lattice": [22, 1],
         "xor-lattice-corners": [22, 1],

@@ -101,5 +101,6 @@ def test_cross_entropy_trains_its_readout_by_the_mean_slope():
 def test_tangent_is_the_force_down_the_slope():
     slope, strength = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, -1.0])
     np.testing.assert_allclose(
-        tangent(slope, strength, (1, 3), 4).force, [[0, -0.5, -1, 0], [0, 3, 4, 0]]
+        tangent(slope, strength, (1, 3), np.zeros((2, 4)), phases=False).force,
+        [[0, -0.5, -1, 0], [0, 3, 4, 0]],
     )

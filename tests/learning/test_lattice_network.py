@@ -16,6 +16,7 @@ from isingeq.learning.initial import Draw
 from isingeq.learning.network import Network
 from isingeq.learning.phase_cost import LogCosine
 from isingeq.learning.wiring import wired
+from isingeq.terms import LinearNudge, LogCosNudge
 from isingeq.units import Amplitude, Layer, Phase
 
 X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
@@ -94,6 +95,19 @@ def test_gradient_is_that_of_the_cost_and_its_error_is_of_second_order():
     for name in parameters:
         assert np.linalg.norm(sure[name]) > 1e-4
         assert error(found.gradient[name], sure[name]) < 1e-3, name
+
+
+@pytest.mark.parametrize("select", ["mean", "best"])
+def test_a_tangent_nudge_gives_the_same_gradient_in_the_limit(select):
+    net, machine = network(inputs=(6, 8), output=17), Counting(xy(polish=True))
+    parameters, reads = drawn(net, 3), 1 if select == "mean" else 2
+    options = {"nudging": 1e-4, "reads": reads, "select": select}
+    cost, tangent = (step(net, machine, parameters, tangent=t, **options) for t in (False, True))
+    assert error(tangent.gradient.vector, cost.gradient.vector) < 1e-4
+    kinds = [type(r.terms[0]) for r in machine.requests if r.terms]
+    assert kinds == [LogCosNudge, LinearNudge]
+    with pytest.raises(CapabilityError, match="reads of phases are in several"):
+        step(net, machine, parameters, tangent=True, reads=2)
 
 
 def test_amplitudes_take_inputs_at_sites_too():
