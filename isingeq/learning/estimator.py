@@ -328,7 +328,7 @@ def _settle_nudged(
     if estimator.method != "coupled":
         term = network.cost.nudge(per_sample, labels[rows], units)
     if term is None or estimator.tangent or type(term) not in backend.capabilities.terms:
-        if network.coding.phases and estimator.reads > 1 and estimator.select == "mean":
+        if problem.angular and estimator.reads > 1 and estimator.select == "mean":
             raise CapabilityError(
                 "a tangent nudge holds the slope at one state, and reads of phases are in several: "
                 "set reads = 1 or select = best"
@@ -344,7 +344,7 @@ def _settle_nudged(
             term = Clamp(mask, held)
         else:
             at = np.tile(at, (phases, 1))
-            term = tangent(slope, per_sample, units, at, phases=network.coding.phases)
+            term = tangent(slope, per_sample, units, at, phases=problem.angular)
     start = None
     if backend.capabilities.warm_start:
         start = free.states if estimator.select == "mean" else chosen(estimator, free)[:, None]
