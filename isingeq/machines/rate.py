@@ -3,11 +3,12 @@
     dx/dt = −u'(x) − h − Σ field(x) − Σ terms            u'(x) = k x
     x ← clip(x + dt (rest − x))                          rest = x − (∂u + h + field + terms) / (k + spring)
 
-All units step at once. With dt = 1 that is the fixed-point iteration, which settles a feedforward network in as many
-steps as it has layers; feedback that turns (skew couplings) needs less. A sample stops where its residual is small.
+With dt = 1 that is the fixed-point iteration, which settles a feedforward network in as many steps as it has layers
+where all step at once, and in one where they step in turn; feedback that turns (skew couplings) needs less. A row stops
+where its residual is small, and once half of the rows have stopped the others go on by themselves.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from isingeq.corrections import Reciprocal, Transposed
 from isingeq.couplings import Coupling, Directed
 from isingeq.problem import Problem
+from isingeq.schedule import Order
 from isingeq.terms import Clamp, LinearNudge, QuadraticNudge, Term
 from isingeq.units import Amplitude
 
@@ -39,6 +41,7 @@ class Forces:
 
     Attributes:
         reads: rows of each sample, one after the other.
+        spans: first unit and one past the last, per layer.
         constant: fields and constant nudges (b, n).
         leak: stiffness of each unit (n,).
         stiff: leak and springs (b, n), or (n,) without springs.
@@ -51,6 +54,7 @@ class Forces:
     """
 
     reads: int
+    spans: tuple[tuple[int, int], ...]
     constant: Floats
     leak: Floats
     stiff: Floats
@@ -90,6 +94,7 @@ class Forces:
         low, high = problem.bounds
         return cls(
             reads,
+            problem.spans,
             constant,
             leak,
             stiff,
@@ -110,6 +115,24 @@ class Forces:
                 total[:, slice(*coupling.target)] += coupling.onto(states)
             else:
                 total += coupling.field(states)
+        self._nudge(total, states)
+        return total
+
+    def slope_of(self, number: int, states: Floats) -> Floats:
+        """Return minus the force on one layer (b, size), corrections left out."""
+        span = self.spans[number]
+        total = np.zeros_like(states)
+        part = slice(*span)
+        total[:, part] = self.leak[part] * states[:, part] + self.constant[:, part]
+        for coupling in self.couplings:
+            if not isinstance(coupling, Directed):
+                total += coupling.field(states)
+            elif max(coupling.target[0], span[0]) < min(coupling.target[1], span[1]):
+                total[:, slice(*coupling.target)] += coupling.onto(states)
+        self._nudge(total, states)
+        return total[:, part]
+
+    def _nudge(self, total: Floats, states: Floats) -> None:
         for units, strength, targets in self.springs:
             total[:, units] += strength * (states[:, units] - targets)
         for term in self.corrections:
@@ -117,37 +140,66 @@ class Forces:
             total += term.gradient(by_read).reshape(states.shape)
         if self.held.any():
             total[:, self.held] = 0
-        return total
+
+    def move(self, states: Floats, part: slice, slope: Floats) -> None:
+        """Move units of states (b, n) down a slope (b, units), over what stiffens them, up to their walls."""
+        moved = states[:, part] - slope / self.stiff[..., part]
+        np.clip(moved, self.low[part], self.high[part], out=states[:, part])
+
+    def rows(self, kept: NDArray[np.bool_]) -> "Forces":
+        """Return the forces on some of the rows."""
+        springs = tuple((units, k[kept], targets[kept]) for units, k, targets in self.springs)
+        turned = tuple(
+            replace(term, at=term.at.reshape(-1, 1, term.at.shape[2])[kept]) for term in self.corrections
+        )  # fmt: skip
+        stiff = self.stiff if self.stiff.ndim == 1 else self.stiff[kept]
+        return replace(
+            self, reads=1, constant=self.constant[kept], stiff=stiff, springs=springs, corrections=turned
+        )  # fmt: skip
 
 
-def relax(forces: Forces, start: Floats, *, dt: float, steps: int, tolerance: float) -> Relaxed:
-    """Step until every sample has settled, at most `steps` times.
+def relax(
+    forces: Forces, start: Floats, *, dt: float, steps: int, tolerance: float, order: Order = "synchronous"
+) -> Relaxed:  # fmt: skip
+    """Step until every row has settled, at most `steps` times.
 
     Args:
         forces: on the units.
         start: (b, n).
         dt: share of the way to its rest that a unit goes in a step.
         steps: at most.
-        tolerance: residual at which a sample stops; 0 runs all steps.
+        tolerance: residual at which a row stops; 0 runs all steps.
+        order: all layers at once, or one after the other on the newest values; corrections are of all states at one
+            time, and with them all layers step at once in any case.
     """
-    states = start.copy()
-    used = np.full(len(states), steps)
-    going = np.ones(len(states), np.bool_)
-    pace = dt / forces.stiff
+    found = Relaxed(start.copy(), np.full(len(start), steps), np.full(len(start), np.nan))
+    rows, states, going = np.arange(len(start)), start.copy(), np.ones(len(start), np.bool_)
+    in_turn = order == "asynchronous" and not forces.corrections
     for step in range(steps + 1):
         slope = forces.slope(states)
         residual = np.abs(
             states - np.clip(states - slope, forces.low, forces.high)
         ).max(axis=1)  # fmt: skip
         done = going & (residual <= tolerance if tolerance > 0 else False)
-        used[done] = step
+        found.steps[rows[done]] = step
         going &= ~done
         if step == steps or not going.any() or not residual.max() < RUNAWAY:
             break
-        slope *= pace
-        slope[~going] = 0
-        np.clip(states - slope, forces.low, forces.high, out=states)
-    return Relaxed(states, used, residual.astype(np.float64))
+        if 2 * going.sum() <= len(going):  # half of the rows would be computed in vain
+            found.states[rows], found.residual[rows] = states, residual
+            rows, states, slope = rows[going], states[going], slope[going]
+            forces, going = forces.rows(going), going[going]
+        pace = np.where(going, dt, 0).astype(states.dtype)[:, None]
+        if in_turn:
+            for number, span in enumerate(forces.spans):
+                part = slice(*span)
+                if number:
+                    slope[:, part] = forces.slope_of(number, states)
+                forces.move(states, part, pace * slope[:, part])
+        else:
+            forces.move(states, slice(None), pace * slope)
+    found.states[rows], found.residual[rows] = states, residual
+    return found
 
 
 def _rows(values: Floats, reads: int, dtype: type) -> Floats:
