@@ -5,10 +5,10 @@
 
 With dt = 1 that is the fixed-point iteration, which settles a feedforward network in as many steps as it has layers
 where all step at once, and in one where they step in turn; feedback that turns (skew couplings) needs less. A row stops
-where its residual is small, and once half of the rows have stopped the others go on by themselves.
+where its residual is small.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,17 +146,6 @@ class Forces:
         moved = states[:, part] - slope / self.stiff[..., part]
         np.clip(moved, self.low[part], self.high[part], out=states[:, part])
 
-    def rows(self, kept: NDArray[np.bool_]) -> "Forces":
-        """Return the forces on some of the rows."""
-        springs = tuple((units, k[kept], targets[kept]) for units, k, targets in self.springs)
-        turned = tuple(
-            replace(term, at=term.at.reshape(-1, 1, term.at.shape[2])[kept]) for term in self.corrections
-        )  # fmt: skip
-        stiff = self.stiff if self.stiff.ndim == 1 else self.stiff[kept]
-        return replace(
-            self, reads=1, constant=self.constant[kept], stiff=stiff, springs=springs, corrections=turned
-        )  # fmt: skip
-
 
 def relax(
     forces: Forces, start: Floats, *, dt: float, steps: int, tolerance: float, order: Order = "synchronous"
@@ -172,34 +161,28 @@ def relax(
         order: all layers at once, or one after the other on the newest values; corrections are of all states at one
             time, and with them all layers step at once in any case.
     """
-    found = Relaxed(start.copy(), np.full(len(start), steps), np.full(len(start), np.nan))
-    rows, states, going = np.arange(len(start)), start.copy(), np.ones(len(start), np.bool_)
+    states, used = start.copy(), np.full(len(start), steps)
+    going = np.ones((len(start), 1), np.bool_)
     in_turn = order == "asynchronous" and not forces.corrections
     for step in range(steps + 1):
         slope = forces.slope(states)
         residual = np.abs(
             states - np.clip(states - slope, forces.low, forces.high)
         ).max(axis=1)  # fmt: skip
-        done = going & (residual <= tolerance if tolerance > 0 else False)
-        found.steps[rows[done]] = step
-        going &= ~done
+        done = going[:, 0] & (residual <= tolerance if tolerance > 0 else False)
+        used[done] = step
+        going[done] = False
         if step == steps or not going.any() or not residual.max() < RUNAWAY:
             break
-        if 2 * going.sum() <= len(going):  # half of the rows would be computed in vain
-            found.states[rows], found.residual[rows] = states, residual
-            rows, states, slope = rows[going], states[going], slope[going]
-            forces, going = forces.rows(going), going[going]
-        pace = np.where(going, dt, 0).astype(states.dtype)[:, None]
+        pace = (dt * going).astype(states.dtype)
         if in_turn:
             for number, span in enumerate(forces.spans):
                 part = slice(*span)
-                if number:
-                    slope[:, part] = forces.slope_of(number, states)
-                forces.move(states, part, pace * slope[:, part])
+                own = forces.slope_of(number, states) if number else slope[:, part]
+                forces.move(states, part, pace * own)
         else:
             forces.move(states, slice(None), pace * slope)
-    found.states[rows], found.residual[rows] = states, residual
-    return found
+    return Relaxed(states, used, residual.astype(np.float64))
 
 
 def _rows(values: Floats, reads: int, dtype: type) -> Floats:

@@ -104,7 +104,7 @@ def test_a_time_step_is_found_at_which_it_settles():
 
 @pytest.mark.parametrize("order", ["synchronous", "asynchronous"])
 @pytest.mark.parametrize("reads", [1, 3])
-def test_rows_that_go_on_alone_end_where_they_would_have(order, reads):
+def test_rows_stop_one_by_one_under_nudges_and_corrections(order, reads):
     rng = np.random.default_rng(5)
     problem, at = turning(1.5, batch=9), rng.normal(size=(9, reads, 2))
     strength, targets = rng.uniform(-0.3, 0.5, 9), rng.normal(size=(9, 2))
