@@ -51,6 +51,7 @@ class Forces:
         held: clamped units (n,).
         low: lowest values (n,).
         high: highest values (n,).
+        walls: whether there are any.
     """
 
     reads: int
@@ -64,6 +65,7 @@ class Forces:
     held: NDArray[np.bool_]
     low: Floats
     high: Floats
+    walls: bool
 
     @classmethod
     def of(
@@ -104,6 +106,7 @@ class Forces:
             held,
             low.astype(dtype),
             high.astype(dtype),
+            bool(np.isfinite(low).any() or np.isfinite(high).any()),
         )
 
     def slope(self, states: Floats) -> Floats:
@@ -143,8 +146,15 @@ class Forces:
 
     def move(self, states: Floats, part: slice, slope: Floats) -> None:
         """Move units of states (b, n) down a slope (b, units), over what stiffens them, up to their walls."""
-        moved = states[:, part] - slope / self.stiff[..., part]
-        np.clip(moved, self.low[part], self.high[part], out=states[:, part])
+        states[:, part] -= slope / self.stiff[..., part]
+        if self.walls:
+            np.clip(states[:, part], self.low[part], self.high[part], out=states[:, part])
+
+    def residual(self, states: Floats, slope: Floats) -> Floats:
+        """Return max over units of |x − clip(x − slope)| for states and slope (b, n), shape (b,)."""
+        if self.walls:
+            slope = states - np.clip(states - slope, self.low, self.high)
+        return np.abs(slope).max(axis=1)
 
 
 def relax(
@@ -166,9 +176,7 @@ def relax(
     in_turn = order == "asynchronous" and not forces.corrections
     for step in range(steps + 1):
         slope = forces.slope(states)
-        residual = np.abs(
-            states - np.clip(states - slope, forces.low, forces.high)
-        ).max(axis=1)  # fmt: skip
+        residual = forces.residual(states, slope)
         done = going[:, 0] & (residual <= tolerance if tolerance > 0 else False)
         used[done] = step
         going[done] = False
