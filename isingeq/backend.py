@@ -278,9 +278,14 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
     ]:
         pooled = [k.window.pooling for k in odd if isinstance(k, Convolution) and not k.pairwise]
         hint = f"; of convolutions those with average pooling, not {pooled[0]}" if pooled else ""
+        one_way = (
+            "; forces without an energy are for rate"
+            if any(k.kind == "directed" for k in odd)
+            else ""
+        )
         raise refuse(
             f"{', '.join(sorted({k.kind for k in odd}))} couplings",
-            ", ".join(sorted(c.couplings)) + hint * lowers,
+            ", ".join(sorted(c.couplings)) + hint * lowers + one_way,
         )
     if c.max_units is not None and problem.n > c.max_units:
         raise refuse(f"{problem.n} units", f"at most {c.max_units}")

@@ -10,7 +10,7 @@ from isingeq.couplings import Dense, Directed, Edges, Matrix
 from isingeq.errors import BackendError, CapabilityError, ConfigError, DivergenceError
 from isingeq.machines.rate import Forces, relax
 from isingeq.problem import Problem
-from isingeq.terms import LinearNudge, QuadraticNudge
+from isingeq.terms import Clamp, LinearNudge, QuadraticNudge
 from isingeq.units import Amplitude, Layer
 
 LINEAR = Amplitude(-np.inf, np.inf, 1.5)
@@ -38,8 +38,12 @@ def turning(strength, *, batch=2):
 
 def test_a_feedforward_network_settles_in_as_many_steps_as_layers():
     problem = chain()
-    found = rate().settle(SettleRequest(problem, **EXACT))
+    found = rate(order="synchronous").settle(SettleRequest(problem, **EXACT))
     assert (found.steps == 3).all()
+    in_turn = rate(order="asynchronous").settle(SettleRequest(problem, **EXACT))
+    assert (in_turn.steps == 1).all()
+    np.testing.assert_allclose(in_turn.states, found.states, rtol=1e-13)
+    assert rate().suggest_schedule(problem).order == "asynchronous"
     h, (first, second) = problem.fields, problem.couplings
     a = -h[:, :4] / 1.5
     b = -(h[:, 4:7] + np.tanh(a) @ first.path.J) / 1.5
@@ -98,6 +102,44 @@ def test_a_time_step_is_found_at_which_it_settles():
     assert found.provenance.details["schedule"]["dt"] == 0.9
 
 
+@pytest.mark.parametrize("order", ["synchronous", "asynchronous"])
+@pytest.mark.parametrize("reads", [1, 3])
+def test_rows_stop_one_by_one_under_nudges_and_corrections(order, reads):
+    rng = np.random.default_rng(5)
+    problem, at = turning(1.5, batch=9), rng.normal(size=(9, reads, 2))
+    strength, targets = rng.uniform(-0.3, 0.5, 9), rng.normal(size=(9, 2))
+    start = at + np.logspace(-9, 3, 9)[:, None, None]
+    for terms in (
+        (),
+        (QuadraticNudge((0, 2), targets, strength), Reciprocal(problem.couplings, at)),
+    ):
+        request = SettleRequest(problem, terms, reads=reads, initial=start, **EXACT)
+        found = rate(dt=0.3, order=order).settle(request)
+        assert found.residual.max() <= 1e-12
+        assert len(np.unique(found.steps)) > 3
+        np.testing.assert_allclose(residual_of(request, found.states), found.residual, atol=1e-14)
+
+
+def test_a_stiff_nudge_needs_no_smaller_step():
+    problem = turning(0.5)
+    nudge = QuadraticNudge((0, 2), np.ones((2, 2)), np.full(2, 40.0))
+    found = rate(dt=1.0).settle(SettleRequest(problem, (nudge,), **EXACT))
+    assert found.residual.max() <= 1e-12
+    assert np.abs(found.states - 1).max() < 0.1
+
+
+def test_clamped_units_stay_and_the_others_follow():
+    problem = chain()
+    mask, values = np.arange(9) < 4, np.full((3, 9), 0.4)
+    for order in ("synchronous", "asynchronous"):
+        request = SettleRequest(problem, (Clamp(mask, values),), **EXACT)
+        found = rate(order=order).settle(request).states[:, 0]
+        assert (found[:, :4] == 0.4).all()
+        h, first = problem.fields, problem.couplings[0]
+        b = -(h[:, 4:7] + np.tanh(found[:, :4]) @ first.path.J) / 1.5
+        np.testing.assert_allclose(found[:, 4:7], b, rtol=1e-13)
+
+
 def test_a_sample_stops_on_its_own():
     problem = turning(1.0, batch=3)
     start = np.zeros((3, 1, 2))
@@ -130,6 +172,8 @@ def test_refusals():
     for dt in (0.0, 1.5):
         with pytest.raises(ConfigError, match="above 0 and at most 1"):
             rate(dt=dt)
+    with pytest.raises(ConfigError, match="must be auto, synchronous or asynchronous"):
+        rate(order="backwards")
     with pytest.raises(ConfigError, match="takes no argument"):
         rate("fast")
     backend = rate()
