@@ -2,8 +2,8 @@
 
 The network of `mnist-windows` (19,044 input couplings, 529 hidden phases, 10 outputs), after an epoch on a few images.
 Every machine brings the same images to the same residual from the same starts, on one core; scipy integrates image by
-image, the slope being numpy on all phases at once, and is stopped by an event as soon as its residual is as small; its
-absolute error is left at scipy's 1e-6, as with a larger one it would tremble above the residual for ever.
+image, the slope being numpy on all phases at once, and is stopped by an event as soon as its residual is as small; with
+errors much larger than the default here it would tremble above that residual for ever.
 
     ISINGEQ_DATA=DIR OMP_NUM_THREADS=1 python benchmarks/xy_settling.py [--images 512] [--scipy 16] [--tolerance 1e-3]
 """
@@ -40,7 +40,7 @@ def integrate(W, h, start, tolerance, rtol):
         return np.abs(slope(t, phi)).max() - tolerance
 
     at_rest.terminal = True
-    found = solve_ivp(slope, (0, LONGEST), start, rtol=rtol, events=at_rest)
+    found = solve_ivp(slope, (0, LONGEST), start, rtol=rtol, atol=1e-3 * rtol, events=at_rest)
     return found.y[:, -1], found.nfev
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--scipy", type=int, default=16)
     parser.add_argument("--tolerance", type=float, default=1e-3)
-    parser.add_argument("--rtol", type=float, default=1e-5)
+    parser.add_argument("--rtol", type=float, default=1e-6)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     few = ("data.train_size=2000", f"data.test_size={options.images}", "learning.epochs=1")
@@ -75,18 +75,19 @@ def main() -> None:
                      "settled": float(found.settled.mean())})  # fmt: skip
         machine.close()
     W = parameters["conv1-output.weight"].astype(np.float64)
-    began, calls, worst = time.process_time(), 0, 0.0
+    times, calls, settled = [], 0, 0
     for image in range(options.scipy):
-        h = problem.fields[image].astype(np.float64)
+        h, began = problem.fields[image].astype(np.float64), time.process_time()
         state, asked = integrate(
             W, h, start[image, 0].astype(np.float64), options.tolerance, options.rtol
         )
+        times.append(time.process_time() - began)
         calls += asked
         one = SettleRequest(problem.with_fields(problem.fields[image : image + 1]))
-        worst = max(worst, float(residual_of(one, state[None, None]).max()))
-    each = (time.process_time() - began) / options.scipy
+        settled += float(residual_of(one, state[None, None]).max()) <= 1.1 * options.tolerance
+    each = float(np.median(times))
     rows.append({"machine": f"scipy RK45, rtol {options.rtol:g}", "ms_per_image": 1e3 * each,
-                 "steps": calls / options.scipy, "settled": float(worst <= 1.1 * options.tolerance)})  # fmt: skip
+                 "steps": calls / options.scipy, "settled": settled / options.scipy})  # fmt: skip
     built.close()
     if options.json:
         print(json.dumps(rows))

@@ -54,7 +54,7 @@ class _Picture:
         self.outputs = self.units[slice(*network.spans[-1])]
         i, j = pairs_of(network)
         self.size = 240.0 * 25 / max(25, wiring.graph.n)
-        self.lines = np.stack([self._at(i), self._at(j)], axis=1)
+        self.lines = _bowed(self._at(i), self._at(j))
         self.responses = LogNorm(_FAINTEST, 1.0)
         limit = max(float(np.abs(one.couplings).max()) for one in maps) or 1.0
         self.weights = Normalize(-limit, limit)
@@ -87,7 +87,7 @@ class _Picture:
         axes.add_collection(
             LineCollection(
                 list(self.lines), colors=mpl.colormaps["RdBu_r"](self.weights(one.couplings)),
-                linewidths=0.8 + 5 * changed, zorder=1,
+                linewidths=0.8 + 5 * changed, capstyle="round", zorder=1,
             )
         )  # fmt: skip
         x, y = self.units.T
@@ -106,6 +106,16 @@ class _Picture:
         )
         axes.autoscale_view()
         axes.margins(0.12)
+
+
+def _bowed(start: Floats, end: Floats) -> Floats:
+    """Return lines (m, points, 2), those that pass over other sites bowed to one side."""
+    along = end - start
+    far = np.hypot(*along.T) > 1.5
+    aside = np.stack([-along[:, 1], along[:, 0]], axis=1) * 0.25 * far[:, None]
+    t = np.linspace(0, 1, 9)[:, None]
+    straight = start[:, None] + t * along[:, None]
+    return straight + 4 * t * (1 - t) * aside[:, None]
 
 
 def _panels(picture: _Picture, path: Path) -> None:

@@ -146,6 +146,22 @@ def test_reads_that_left_their_basin_are_left_out():
     assert not none.gradient.vector.any()
 
 
+def test_every_read_of_phases_is_judged_by_itself():
+    """Their mean is right where most of them are, and its cost that of a state that none of them is in."""
+    net = network(draw=Draw(0.5, 1.5, 0.3))
+    parameters = drawn(net, 2)
+    found = step(net, xy(polish=True), parameters, nudging=1e-3, reads=12)
+    outputs, labels = found.free.states[..., -1], LABELS[:, None]
+    target = np.where(labels == 1, np.pi / 2, -np.pi / 2)
+    wanted = -np.log1p(LogCosNudge.floor + np.cos(outputs - target)).mean()
+    assert found.cost == pytest.approx(wanted)
+    right = (np.sin(outputs) > 0) == (labels == 1)
+    assert found.num_correct == pytest.approx(right.mean(axis=1).sum())
+    assert 0 < right.mean() < 1
+    by_mean = net.cost.values(parameters, found.free.mean()[:, -1:], LABELS).mean()
+    assert abs(by_mean - wanted) > 0.1
+
+
 @pytest.mark.parametrize(
     "wrong", [{"reject": 0.0}, {"reject": 1.0, "select": "best"}, {"reject": 1.0, "method": "bptt"}]
 )

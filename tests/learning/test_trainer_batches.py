@@ -132,3 +132,43 @@ def test_a_checkpoint_older_than_a_key_had_its_default(backend, tmp_path):
     ):
         with pytest.raises(CheckpointError, match=f"another {differs}: resume"):
             trainer(backend, path=path, identity=ours, assumed=defaults).resume()
+
+
+def test_every_pass_of_an_epoch_meets_every_sample_in_an_order_of_its_own(backend):
+    counting = Counting(backend)
+    run = trainer(
+        counting, data=blobs(validation=0), epochs=2, passes=3, optimizer=Optimizer("sgd", rate=0.0)
+    )
+    epochs = []
+    run.run(Listener(on_epoch=epochs.append))
+    assert run.num_batches == 15
+    assert run.position.update == 30
+    free = [r.problem.fields for r in counting.requests if not r.terms]
+    passes = [np.concatenate(free[k : k + 5])[:, 0] for k in range(0, 30, 5)]
+    assert len({p.tobytes() for p in passes}) == 6
+    assert len({np.sort(p).tobytes() for p in passes}) == 1
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
+
+
+def test_a_run_stopped_within_its_passes_goes_on_where_it_was(backend, tmp_path):
+    whole = trainer(backend, epochs=2, passes=2)
+    whole.run()
+    left = iter(range(7))
+    first = trainer(backend, epochs=2, passes=2, path=tmp_path / "c.npz")
+    assert not first.run(Listener(should_stop=lambda: next(left, None) is None))
+    second = trainer(backend, epochs=2, passes=2, path=tmp_path / "c.npz")
+    second.resume()
+    assert second.position.batch == 7
+    second.run()
+    np.testing.assert_array_equal(second.parameters.vector, whole.parameters.vector)
+
+
+@pytest.mark.parametrize("stop_cost", [0.0, 1e9])
+def test_a_low_cost_is_enough_also_after_a_resume(backend, tmp_path, stop_cost):
+    run = trainer(backend, epochs=3, stop_cost=stop_cost, path=tmp_path / "c.npz")
+    assert run.run()
+    assert run.position.epoch == (3 if stop_cost == 0 else 1)
+    again = trainer(backend, epochs=3, stop_cost=stop_cost, path=tmp_path / "c.npz")
+    again.resume()
+    assert again.run()
+    assert again.position.update == run.position.update

@@ -71,6 +71,20 @@ def test_newton_takes_over_from_the_ball_and_ends_where_it_would():
     assert same.mean() > 0.9
 
 
+def test_newton_converges_as_fast_as_it_should():
+    """From near by, nudged and with injection: a wrong curvature would take many more than three iterations."""
+    free = SettleRequest(problem(injection=0.3), **EXACT)
+    start = xy(polish=True).settle(free).states
+    moved = start + np.random.default_rng(1).normal(0, 1e-4, start.shape)
+    request = SettleRequest(free.problem, terms=nudges(3), initial=start, **EXACT)
+    rest = xy(polish=True).settle(request).states
+    again = SettleRequest(free.problem, terms=nudges(3), initial=rest + (moved - start), **EXACT)
+    for one in (SettleRequest(free.problem, initial=moved, **EXACT), again):
+        found = xy(polish=True).settle(one)
+        assert found.settled.all()
+        assert found.steps.max() <= 3
+
+
 def test_a_saddle_is_refused(monkeypatch):
     """Two phases that repel rest side by side as well, but not at the lowest energy."""
     pair = Problem(
