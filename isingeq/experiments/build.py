@@ -21,7 +21,7 @@ from isingeq.learning.backprop import forward
 from isingeq.learning.estimator import Estimator
 from isingeq.learning.model import Model
 from isingeq.learning.network import Network
-from isingeq.learning.nonconservative import check_field
+from isingeq.learning.nonconservative import check_field, terms_of
 from isingeq.learning.optimizer import Optimizer
 from isingeq.learning.rate_backprop import check_feedforward
 from isingeq.learning.rate_network import RateNetwork
@@ -204,7 +204,9 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
     is_complex = np.iscomplexobj(estimator.phases()[0])
     request = SettleRequest(
         problem,
-        terms=_clamp(problem) if estimator.method == "coupled" else (),
+        terms=_clamp(problem)
+        if estimator.method == "coupled"
+        else terms_of(estimator.method, problem),
         reads=estimator.reads,
         precision="complex128" if is_complex else estimator.precision,
     )

@@ -50,13 +50,13 @@ def solve_adjoint(
     return out
 
 
-def asymmetry(couplings: tuple[Coupling, ...], leak: Floats, states: Floats) -> float:
+def asymmetry(couplings: tuple[Coupling, ...], states: Floats) -> float:
     """Return ‖A‖ / ‖J + k‖, A the antisymmetric part of the Jacobian J of the forces, mean over states (b, n).
 
-    0 where the forces have an energy; 1 / √2 of a feedforward network, 1 of skew couplings. Frobenius norms; the leak
-    k (n,) is left out of the denominator, so that it measures couplings alone.
+    0 where the forces have an energy; 1 / √2 of a feedforward network, 1 of skew couplings. Frobenius norms; J + k is
+    what couplings alone make, without the leak k.
     """
-    G = jacobians(couplings, np.zeros_like(leak, np.float64), states.astype(np.float64))
+    G = jacobians(couplings, np.zeros(states.shape[1]), states.astype(np.float64))
     sizes = np.linalg.norm(G, axis=(1, 2))
     odd = np.linalg.norm(G - np.swapaxes(G, 1, 2), axis=(1, 2)) / 2
     return float(np.divide(odd, sizes, out=np.zeros_like(odd), where=sizes > 0).mean())

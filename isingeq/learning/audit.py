@@ -22,7 +22,6 @@ from isingeq.learning.adjoint import asymmetry
 from isingeq.learning.cost import Labels
 from isingeq.learning.estimator import Estimator, Method, estimate, settle_free
 from isingeq.learning.model import Model
-from isingeq.learning.nonconservative import leak_of
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.rate_network import RateNetwork
 from isingeq.schedule import Schedule
@@ -157,7 +156,7 @@ def asymmetry_of(
         Estimator("adjoint", free_steps=1000, precision="float64"), network, backend, couplings,
         network.encode(parameters, x, pool), seed=seed, schedule=None,
     )  # fmt: skip
-    return asymmetry(couplings, leak_of(network), free.mean())
+    return asymmetry(couplings, free.mean())
 
 
 def _choose(

@@ -26,7 +26,7 @@ from isingeq.learning.adjoint import solve_adjoint
 from isingeq.learning.model import Model
 from isingeq.learning.rate_network import RateNetwork
 from isingeq.problem import Problem
-from isingeq.units import Amplitude
+from isingeq.terms import Term
 
 Nonconservative = Literal["asymmetric", "dyadic", "vector_field", "plain", "adjoint"]
 METHODS: tuple[str, ...] = get_args(Nonconservative)
@@ -50,16 +50,6 @@ def check_field(method: str, network: Model) -> None:
         )
 
 
-def leak_of(network: RateNetwork) -> Floats:
-    """Return the stiffness k of every unit (n,)."""
-    parts = [
-        np.full(layer.size, layer.unit.stiffness)
-        for layer in network.layers
-        if isinstance(layer.unit, Amplitude)
-    ]
-    return np.concatenate(parts)
-
-
 def linear_signal(
     network: RateNetwork, backend: Backend, couplings: tuple[Coupling, ...], states: Floats, slope: Floats, *,
     request: SettleRequest, method: Nonconservative, nudging: float,
@@ -79,7 +69,7 @@ def linear_signal(
     push = np.zeros_like(states)
     push[:, slice(*network.spans[-1])] = slope
     if method == "adjoint":
-        return None, solve_adjoint(couplings, leak_of(network), states, push)
+        return None, solve_adjoint(couplings, network.leak, states, push)
     dyad = replace(
         request,
         problem=Problem(network.layers, (), nudging * push),
@@ -95,3 +85,11 @@ def correction(
 ) -> tuple[Reciprocal, ...]:
     """Return what a nudged phase about free states (b, r, n) has beside its nudge, by estimator."""
     return (Reciprocal(couplings, states),) if method == "asymmetric" else ()
+
+
+def terms_of(method: str, problem: Problem) -> tuple[Term, ...]:
+    """Return the kinds of term beside a nudge that an estimator needs, about states of 0."""
+    at = np.zeros((problem.batch, 1, problem.n))
+    if method == "dyadic":
+        return (Transposed(problem.couplings, at),)
+    return correction(method, problem.couplings, at)

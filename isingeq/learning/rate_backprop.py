@@ -13,7 +13,6 @@ from isingeq.couplings import Coupling, Directed
 from isingeq.errors import ConfigError, DivergenceError
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import Labels
-from isingeq.learning.nonconservative import leak_of
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.rate_network import RateNetwork
 
@@ -38,7 +37,7 @@ def _leads_on(coupling: Coupling, network: RateNetwork) -> bool:
 
 def forward_rates(network: RateNetwork, couplings: tuple[Coupling, ...], fields: Floats) -> Floats:
     """Return the free states (b, n) under fields (b, n), of a feedforward network."""
-    states, leak = np.zeros_like(fields), leak_of(network).astype(fields.dtype)
+    states, leak = np.zeros_like(fields), network.leak.astype(fields.dtype)
     for span in network.spans:
         part = slice(*span)
         force = fields[:, part].copy()
@@ -65,7 +64,7 @@ def backprop_rates(
         raise DivergenceError(
             "the cost is no longer finite: lower the learning rate or the initial gains"
         )
-    leak = leak_of(network).astype(states.dtype)
+    leak = network.leak.astype(states.dtype)
     signal = np.zeros_like(states)
     signal[:, slice(*network.spans[-1])] = -network.cost.slope(parameters, outputs, labels)
     for span in reversed(network.spans):

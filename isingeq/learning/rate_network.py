@@ -105,6 +105,12 @@ class RateNetwork:
         ends = np.cumsum([layer.size for layer in self.layers]).tolist()
         return tuple(zip([0, *ends[:-1]], ends, strict=True))
 
+    @cached_property
+    def leak(self) -> Floats:
+        """Stiffness k of every unit (n,)."""
+        stiffness = [getattr(layer.unit, "stiffness", 1.0) for layer in self.layers]
+        return np.repeat(stiffness, [layer.size for layer in self.layers])
+
     @property
     def sites(self) -> None:
         """None: units have no places on a lattice."""

@@ -1,16 +1,24 @@
 """Experiments on rate networks: what the table builds and refuses, what is said before training, and what is learnt."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from isingeq.backends.rate import rate
 from isingeq.couplings import Directed
 from isingeq.errors import CapabilityError, ConfigError
 from isingeq.experiments import build, run
 from isingeq.experiments.auditing import audit_experiment
+from isingeq.experiments.rate_networks import build_rate_network
 from isingeq.experiments.reading import read_experiment, validate
 from isingeq.experiments.reciprocity import caution
+from isingeq.learning.estimator import Estimator
 from isingeq.learning.nonconservative import METHODS
 from isingeq.learning.rate_network import RateNetwork
+from isingeq.tasks import load
+from isingeq.terms import LinearNudge, QuadraticNudge
 
 
 def on_blobs(network=None, learning=None, **tables):
@@ -92,6 +100,20 @@ def test_what_does_not_go_together_is_refused_before_any_work(network, learning,
 def test_a_backend_for_energies_refuses_it():
     with pytest.raises(CapabilityError, match="directed couplings"):
         build.build(on_blobs(machine={"backend": "conjugate"}))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "term"), [("asymmetric", "Reciprocal"), ("dyadic", "Transposed")]
+)
+def test_a_backend_without_the_term_of_an_estimator_is_refused_before_any_work(estimator, term):
+    experiment = on_blobs(learning={"estimator": estimator})
+    network = build_rate_network(experiment.network, load("blobs"))
+    backend = rate()
+    few = replace(backend.capabilities, terms=frozenset({LinearNudge, QuadraticNudge}))
+    backend = SimpleNamespace(name="few", capabilities=few)
+    with pytest.raises(CapabilityError, match=f"few cannot take the terms {term}"):
+        build.check_fits(network, backend, Estimator(estimator))
+    build.check_fits(network, backend, Estimator("vector_field"))
 
 
 @pytest.mark.parametrize("estimator", [*METHODS, "backprop"])

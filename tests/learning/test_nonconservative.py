@@ -17,7 +17,7 @@ from isingeq.learning.audit import audit
 from isingeq.learning.cost import SquaredError
 from isingeq.learning.estimator import Estimator
 from isingeq.learning.network import Network
-from isingeq.learning.nonconservative import check_field, leak_of
+from isingeq.learning.nonconservative import check_field
 from isingeq.learning.rate_backprop import check_feedforward, forward_rates
 
 EVERY = pytest.mark.parametrize("name", NETWORKS)
@@ -83,7 +83,7 @@ def test_with_the_identity_and_tied_weights_there_is_an_energy_and_all_agree():
         ours = gradient(net, BACKEND, parameters, x, labels, method=method, nudging=0.004)
         assert error(ours.gradient.vector, sure) < 1e-4, method
     states = np.zeros((2, net.n))
-    assert asymmetry(net.couplings(parameters), leak_of(net), states) < 1e-12
+    assert asymmetry(net.couplings(parameters), states) < 1e-12
 
 
 @pytest.mark.parametrize("name", FEEDFORWARD)
@@ -160,7 +160,7 @@ def test_jacobians_are_the_slopes_of_minus_the_force():
     net, parameters, x, _ = drawn("skew")
     couplings, states = net.couplings(parameters), np.random.default_rng(1).normal(size=(2, net.n))
     problem = net.problem(couplings, net.encode(parameters, x[:2], POOL))
-    matrices = jacobians(couplings, leak_of(net), states)
+    matrices = jacobians(couplings, net.leak, states)
     for unit, direction in enumerate(1e-6 * np.eye(net.n)):
         there, back = (problem.gradient((states + s * direction)[:, None])[:, 0] for s in (1, -1))
         np.testing.assert_allclose(matrices[:, :, unit], (there - back) / 2e-6, atol=1e-8)
@@ -169,10 +169,9 @@ def test_jacobians_are_the_slopes_of_minus_the_force():
 def test_the_meter_reads_what_is_known_of_simple_cases():
     net, parameters, _, _ = drawn("feedforward")
     states = np.random.default_rng(1).normal(size=(3, net.n))
-    leak = leak_of(net)
-    assert asymmetry(net.couplings(parameters), leak, states) == pytest.approx(np.sqrt(0.5))
-    assert asymmetry(NETWORKS["skew"].fixed, np.ones(16), np.zeros((1, 16))) == pytest.approx(1.0)
-    assert asymmetry((), leak, states) == 0.0
+    assert asymmetry(net.couplings(parameters), states) == pytest.approx(np.sqrt(0.5))
+    assert asymmetry(NETWORKS["skew"].fixed, np.zeros((1, 16))) == pytest.approx(1.0)
+    assert asymmetry((), states) == 0.0
 
 
 @pytest.mark.parametrize(("name", "value"), [("recurrent", 0.5), ("convolutions", 0.707)])

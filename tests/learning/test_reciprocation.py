@@ -10,7 +10,6 @@ from rate_nets import NETWORKS, drawn, layered
 from isingeq.backends.rate import rate
 from isingeq.errors import ConfigError
 from isingeq.learning.adjoint import asymmetry, jacobians
-from isingeq.learning.nonconservative import leak_of
 from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.learning.reciprocation import add_homeostasis, check_pairs, pairs, share_gradients
 
@@ -70,7 +69,7 @@ def test_homeostasis_is_the_slope_of_the_penalty(name):
 
     def penalty(sign):
         moved = parameters.like(parameters.vector + sign * step * along.vector)
-        G = jacobians(net.couplings(moved), 0 * leak_of(net), state)[0]
+        G = jacobians(net.couplings(moved), 0 * net.leak, state)[0]
         return 0.5 * 0.7 * ((G - G.T) ** 2).sum()
 
     sure = (penalty(1) - penalty(-1)) / (2 * step)
@@ -83,13 +82,12 @@ def test_homeostasis_is_the_slope_of_the_penalty(name):
 def test_homeostasis_makes_forces_symmetric_where_nothing_else_pulls():
     net, parameters, _, _ = drawn("weights back")
     states = np.random.default_rng(1).normal(size=(16, net.n))
-    leak = leak_of(net)
-    before = asymmetry(net.couplings(parameters), leak, states)
+    before = asymmetry(net.couplings(parameters), states)
     for seed in range(200):
         slope = parameters.like()
         add_homeostasis(net, net.couplings(parameters), states, 1.0, slope, seed=seed)
         parameters.vector[:] -= 0.1 * slope.vector
-    assert asymmetry(net.couplings(parameters), leak, states) < 0.6 * before
+    assert asymmetry(net.couplings(parameters), states) < 0.6 * before
 
 
 def test_the_estimator_adds_the_penalty_at_the_free_states():
