@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 
-from isingeq.backend import Floats
+from isingeq.backend import Claim, Floats
 from isingeq.learning.estimator import Step, estimate
 from isingeq.learning.network import Network
 from isingeq.learning.trainer import Trainer
@@ -54,9 +54,10 @@ class Map:
         return np.asarray(self.response >= ACTIVE * self.response.max())
 
 
-def has_maps(network: Network) -> bool:
-    """Return whether the units of a network have places to be drawn at."""
-    return network.wiring is not None
+def has_maps(trainer: Trainer) -> bool:
+    """Return whether units have sites, and states a response: samples of a distribution differ without a nudge, too."""
+    at_rest = trainer.backend.capabilities.claim is Claim.FIXED_POINT
+    return trainer.network.wiring is not None and trainer.estimator.nudges and at_rest
 
 
 def write_map(trainer: Trainer, folder: Path) -> None:

@@ -173,7 +173,7 @@ def _run(
         {"backend": built.experiment.settled_on, **_versions(), "data": _source(built)},
     )
 
-    mapped = has_maps(trainer.network) and trainer.estimator.nudges
+    mapped = has_maps(trainer)
 
     def add(epoch: Epoch) -> None:
         folder.add_epoch(epoch)
