@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 
-from isingeq.backend import Floats
+from isingeq.backend import Claim, Floats
 from isingeq.learning.estimator import Step, estimate
 from isingeq.learning.model import Model
 from isingeq.learning.network import Network
@@ -56,9 +56,15 @@ class Map:
         return np.asarray(self.response >= ACTIVE * self.response.max())
 
 
-def has_maps(network: Model) -> TypeGuard[Network]:
-    """Return whether the units of a network have places to be drawn at."""
+def is_placed(network: Model) -> TypeGuard[Network]:
+    """Return whether the units of a network have sites."""
     return isinstance(network, Network) and network.wiring is not None
+
+
+def has_maps(trainer: Trainer) -> bool:
+    """Return whether units have sites, and states a response: samples of a distribution differ without a nudge, too."""
+    at_rest = trainer.backend.capabilities.claim is Claim.FIXED_POINT
+    return is_placed(trainer.network) and trainer.estimator.nudges and at_rest
 
 
 def write_map(trainer: Trainer, folder: Path) -> None:
@@ -77,7 +83,7 @@ def write_map(trainer: Trainer, folder: Path) -> None:
 def measure(trainer: Trainer) -> Map:
     """Return the map of a trainer's parameters as they are."""
     data, network, estimator = trainer.data, trainer.network, trainer.estimator
-    assert has_maps(network)
+    assert is_placed(network)
     step = estimate(
         estimator, network, trainer.backend, trainer.parameters, data.x_train[:_MOST], data.y_train[:_MOST],
         seed=trainer.seed, schedule=trainer.position.schedule, pool=trainer.pool, out=trainer.parameters.like(),

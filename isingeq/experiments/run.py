@@ -15,11 +15,11 @@ from isingeq.backend import Provenance
 from isingeq.errors import ConfigError, DeviceError
 from isingeq.experiments.build import Built, build
 from isingeq.experiments.config import Experiment
-from isingeq.experiments.maps import has_maps, write_map
+from isingeq.experiments.maps import has_maps, is_placed, write_map
 from isingeq.experiments.reciprocity import caution
 from isingeq.experiments.run_folder import Record, RunFolder, create_run_folder, open_run_folder
 from isingeq.experiments.stopping import stop_on_signal
-from isingeq.learning.estimator import settle_free
+from isingeq.learning.phases import settle_free
 from isingeq.learning.progress import Epoch, Position
 from isingeq.learning.trainer import Listener
 
@@ -174,7 +174,7 @@ def _run(
         {"backend": built.experiment.settled_on, **_versions(), "data": _source(built)},
     )
 
-    mapped = has_maps(trainer.network) and trainer.estimator.nudges
+    mapped = has_maps(trainer)
 
     def add(epoch: Epoch) -> None:
         folder.add_epoch(epoch)
@@ -209,7 +209,7 @@ def _run(
         from isingeq.experiments.plots import draw  # slow to import
 
         draw(folder, built.data, trainer.network, trainer.result(), tested["test_accuracy"])
-        if has_maps(trainer.network) and mapped:
+        if is_placed(trainer.network) and mapped:
             from isingeq.experiments.lattice_plots import draw_lattice
 
             draw_lattice(folder.path, trainer.network)

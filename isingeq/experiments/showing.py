@@ -5,7 +5,7 @@ from pathlib import Path
 from isingeq.errors import CheckpointError
 from isingeq.experiments.build import build
 from isingeq.experiments.lattice_plots import draw_lattice
-from isingeq.experiments.maps import ACTIVE, distances, has_maps, read_maps, screening_length
+from isingeq.experiments.maps import ACTIVE, distances, is_placed, read_maps, screening_length
 from isingeq.experiments.plots import NAMES, draw
 from isingeq.experiments.run_folder import Record, open_run_folder
 
@@ -33,7 +33,7 @@ def show(path: Path) -> Record:
         accuracy = folder.read("result")["test_accuracy"] if done else None
         draw(folder, built.data, trainer.network, trainer.result(), accuracy)
         record: Record = {"run_dir": str(path), "pictures": list(NAMES)}
-        if has_maps(trainer.network) and (drawn := draw_lattice(path, trainer.network)):
+        if is_placed(trainer.network) and (drawn := draw_lattice(path, trainer.network)):
             record["pictures"] += drawn
             last = list(read_maps(path))[-1]
             record |= {

@@ -20,9 +20,10 @@ from isingeq.errors import CapabilityError
 from isingeq.kernels.pool import Pool
 from isingeq.learning.adjoint import asymmetry
 from isingeq.learning.cost import Labels
-from isingeq.learning.estimator import Estimator, Method, estimate, settle_free
+from isingeq.learning.estimator import Estimator, Method, estimate
 from isingeq.learning.model import Model
 from isingeq.learning.parameters import Parameters
+from isingeq.learning.phases import settle_free
 from isingeq.learning.rate_network import RateNetwork
 from isingeq.schedule import Schedule
 from isingeq.units import Phase, Spin

@@ -23,24 +23,23 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isingeq.backend import Backend, Claim, Equilibrium, Floats, Precision, SettleRequest
+from isingeq.backend import Backend, Claim, Equilibrium, Floats, Precision
 from isingeq.couplings import Coupling
-from isingeq.errors import CapabilityError, ConfigError, DivergenceError
+from isingeq.errors import ConfigError, DivergenceError
 from isingeq.kernels.pool import Pool
 from isingeq.learning.backprop import backprop
-from isingeq.learning.cost import Labels, tangent
+from isingeq.learning.cost import Labels
 from isingeq.learning.model import Model
-from isingeq.learning.network import Encoded, Network
-from isingeq.learning.nonconservative import METHODS, correction, linear_signal
+from isingeq.learning.network import Network
+from isingeq.learning.nonconservative import METHODS, linear_signal
 from isingeq.learning.parameters import Parameters
+from isingeq.learning.phases import chosen, settle_free, settle_nudged, stayed, weighted
 from isingeq.learning.rate_backprop import backprop_rates
 from isingeq.learning.rate_network import RateNetwork
 from isingeq.learning.reciprocation import add_homeostasis, share_gradients
 from isingeq.learning.recurrent import recurrent
 from isingeq.schedule import Schedule
-from isingeq.terms import Clamp, Term
 
 Method = Literal[
     "centred", "positive", "negative", "holomorphic", "coupled", "recurrent", "bptt", "backprop",
@@ -112,7 +111,7 @@ class Estimator:
     @property
     def nudges(self) -> bool:
         """True where there are nudged phases."""
-        return self.method not in ("recurrent", "bptt", "backprop")
+        return self.method not in ("recurrent", "bptt", "backprop", "adjoint")
 
     def phases(self) -> tuple[Floats, Floats]:
         """Return nudging and coefficient of every nudged phase, complex for the holomorphic method."""
@@ -236,7 +235,7 @@ def estimate(
         share = np.full(part.size, 1 / len(x), states.dtype)
         network.answer(couplings, inputs, states[part], signal, share, out, pool)
     else:
-        nudged, coefficients = _settle_nudged(
+        nudged, coefficients = settle_nudged(
             estimator,
             network,
             backend,
@@ -247,15 +246,15 @@ def estimate(
             seed=seed,
             schedule=schedule,
         )
-        states, signs = _weighted(estimator, nudged, coefficients / len(x), len(part))
+        states, signs = weighted(estimator, nudged, coefficients / len(x), len(part))
         if estimator.method in ("positive", "negative"):
-            at_rest, rest_signs = _weighted(estimator, free, -coefficients / len(x), len(x))
+            at_rest, rest_signs = weighted(estimator, free, -coefficients / len(x), len(x))
             states = np.concatenate([states, at_rest[:, part]])
             signs = np.concatenate([signs, rest_signs[:, part]])
         if estimator.reject is not None:
-            stayed = _stayed(estimator.reject, free.states[part], nudged)
-            num_rejected = stayed.size - int(stayed.sum())
-            signs *= stayed * (stayed.size / max(1, stayed.size - num_rejected))
+            kept = stayed(estimator.reject, free.states[part], nudged)
+            num_rejected = kept.size - int(kept.sum())
+            signs *= kept * (kept.size / max(1, kept.size - num_rejected))
         if estimator.method in ("asymmetric", "vector_field"):
             assert isinstance(network, RateNetwork)
             signal = np.einsum("kbrn,kbr->bn", states, signs)
@@ -274,33 +273,6 @@ def estimate(
     return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped, num_rejected)
 
 
-def settle_free(
-    estimator: Estimator, network: Model, backend: Backend, couplings: tuple[Coupling, ...], encoded: Encoded,
-    *, seed: int, schedule: Schedule | None, initial: Floats | None = None,
-) -> Equilibrium:  # fmt: skip
-    """Settle the free phase of a batch, from initial states (b, r, n) or from the backend's own start."""
-    return backend.settle(
-        SettleRequest(
-            network.problem(couplings, encoded),
-            reads=estimator.reads,
-            schedule=schedule,
-            seed=seed,
-            initial=initial,
-            tolerance=estimator.tolerance,
-            max_steps=estimator.free_steps,
-            precision=estimator.precision,
-        )
-    )
-
-
-def chosen(estimator: Estimator, equilibrium: Equilibrium) -> Floats:
-    """Return one state per sample (b, n): the mean over reads, or the read of lowest energy."""
-    if estimator.select == "mean" or equilibrium.states.shape[1] == 1:
-        return equilibrium.mean()
-    best = equilibrium.energies.argmin(axis=1)
-    return equilibrium.states[np.arange(len(best)), best]
-
-
 def _judged(
     network: Model, parameters: Parameters, states: Floats, labels: Labels
 ) -> tuple[float, float]:
@@ -310,91 +282,6 @@ def _judged(
     cost = network.cost.values(parameters, each[:, slice(*network.spans[-1])], meant).mean()
     right = (network.predict(parameters, each) == meant).sum()
     return float(cost), float(right * len(labels) / len(each))
-
-
-def _settle_nudged(
-    estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, free: Equilibrium,
-    labels: Labels, part: np.ndarray, *, seed: int, schedule: Schedule | None,
-) -> tuple[Equilibrium, Floats]:  # fmt: skip
-    """Settle every nudged phase in one call, each sample from its own free state."""
-    strengths, coefficients = estimator.phases()
-    units = network.spans[-1]
-    phases = len(strengths)
-    rows = np.concatenate([part] * phases)
-    fields = free.request.problem.fields
-    problem = free.request.problem.with_fields(fields[rows])
-    per_sample = np.repeat(strengths, len(part)).astype(np.result_type(strengths, fields.dtype))
-    term: Term | None = None
-    if estimator.method != "coupled":
-        term = network.cost.nudge(per_sample, labels[rows], units)
-    if term is None or estimator.tangent or type(term) not in backend.capabilities.terms:
-        if problem.angular and estimator.reads > 1 and estimator.select == "mean":
-            raise CapabilityError(
-                "a tangent nudge holds the slope at one state, and reads of phases are in several: "
-                "set reads = 1 or select = best"
-            )
-        at = chosen(estimator, free)[part]
-        outputs = at[:, slice(*units)]
-        slope = np.tile(network.cost.slope(parameters, outputs, labels[part]), (phases, 1))
-        if estimator.method == "coupled":
-            held = np.zeros((len(problem.fields), network.n), fields.dtype)
-            held[:, slice(*units)] = np.tile(outputs, (phases, 1)) - per_sample[:, None] * slope
-            mask = np.zeros(network.n, np.bool_)
-            mask[slice(*units)] = True
-            term = Clamp(mask, held)
-        else:
-            at = np.tile(at, (phases, 1))
-            term = tangent(slope, per_sample, units, at, phases=problem.angular)
-    start = None
-    if backend.capabilities.warm_start:
-        start = free.states if estimator.select == "mean" else chosen(estimator, free)[:, None]
-        start = np.broadcast_to(start[rows], (len(rows), estimator.reads, network.n))
-    elif estimator.reject is not None:
-        raise CapabilityError(
-            f"{backend.name} starts no nudged phase from its free state, so there are no jumps to reject: "
-            "set reject = none"
-        )
-    complex_phases = np.iscomplexobj(strengths)
-    if complex_phases and not backend.capabilities.complex_nudging:
-        raise CapabilityError(
-            f"{backend.name} takes real nudging: use centred, or holomorphic with points = 2"
-        )
-    nudged = backend.settle(
-        SettleRequest(
-            problem,
-            terms=(
-                term,
-                *correction(estimator.method, problem.couplings, free.states[rows]),
-            ),
-            reads=estimator.reads,
-            schedule=schedule,
-            seed=seed + 1,
-            initial=start,
-            tolerance=estimator.tolerance,
-            max_steps=estimator.nudged_steps,
-            precision="complex128" if complex_phases else estimator.precision,
-        )
-    )
-    return nudged, coefficients
-
-
-def _weighted(
-    estimator: Estimator, equilibrium: Equilibrium, coefficients: Floats, samples: int
-) -> tuple[Floats, Floats]:
-    """Return states (k, b, r, n) of k phases over the same samples, and the weight (k, b, r) of each."""
-    states, weights = equilibrium.states, equilibrium.weights
-    if estimator.select == "best":
-        states, weights = chosen(estimator, equilibrium)[:, None], None
-    reads = states.shape[1]
-    share = np.full((len(states), reads), 1 / reads) if weights is None else weights
-    signs = coefficients[:, None, None] * share.reshape(-1, samples, reads)
-    return states.reshape(-1, samples, reads, states.shape[2]), signs.astype(states.dtype)
-
-
-def _stayed(reject: float, free: Floats, nudged: Equilibrium) -> NDArray[np.bool_]:
-    """Return True (b, r) where no unit moved further than `reject` in any nudged phase, free states (b, r, n)."""
-    moved = np.abs(nudged.states.reshape(-1, *free.shape) - free).max(axis=(0, 3))
-    return np.asarray(moved <= reject)
 
 
 def may_renew(backend: Backend) -> bool:
