@@ -101,8 +101,16 @@ def test_audit_prints_every_block(isingeq):
     for name in ("input-hidden1.weight", "hidden1-output.weight", "hidden1.bias", "output.bias"):
         assert name in ended.out
     result = last_object(isingeq("audit", "blobs.toml", "--entries", "2", "--json").out)
-    assert set(result) == {"backend", "blocks", "cosine", "reference", "nudging"}
+    assert set(result) == {"backend", "blocks", "cosine", "reference", "asymmetry", "nudging"}
     assert result["blocks"][0]["num_compared"] == 2
+
+
+def test_audit_of_forces_without_an_energy_shows_their_asymmetry(isingeq):
+    settings = ("--set", "network.kind=rate", "--set", "learning.estimator=dyadic")
+    ended = isingeq("audit", "blobs.toml", "--backend", "rate", *settings, "--entries", "2")
+    assert ended.code == 0
+    assert "with the adjoint" in ended.out
+    assert "asymmetry 0.707" in ended.out
 
 
 def test_compare_prints_a_table_and_writes_two(isingeq, tmp_path):
