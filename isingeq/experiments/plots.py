@@ -27,6 +27,9 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "font.size": 10,
 }
+_MANY = 500
+"""Weights from which on a histogram shows its tails by a logarithm."""
+
 _MOST_IMAGES = 40
 
 
@@ -132,8 +135,10 @@ def _weights(data: Dataset, network: Model, parameters: Parameters, path: Path) 
         )
         upper.colorbar(colours, ax=grid, label="weight", shrink=0.9)
     for axes, name in zip(lower.subplots(1, len(names), squeeze=False).flat, names, strict=True):
-        axes.hist(parameters[name].ravel(), bins=60, color="C0")
-        axes.set_yscale("log")
+        values = parameters[name].ravel()
+        axes.hist(values, bins=int(np.clip(np.sqrt(values.size), 5, 60)), color="C0")
+        if values.size > _MANY:
+            axes.set_yscale("log")
         axes.set_xlabel(name)
         axes.set_ylabel("number of weights")
     figure.savefig(path, dpi=110)
