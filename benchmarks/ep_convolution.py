@@ -197,7 +197,7 @@ def main() -> None:
             peers.ask("gradient", peer=peer, repeat=1, save=str(saved))
             with np.load(saved) as theirs:
                 alike = cosine(dict(theirs), ours.blocks())
-            assert alike > 0.9999, (peer, "gradient", alike)
+            assert alike > 0.999, (peer, "gradient", alike)  # pools that change their choice
             work = {
                 "settle step": (
                     lambda ours=ours: ours.settle(options.steps),
