@@ -8,7 +8,7 @@ Couplings are shared by the whole batch; fields differ per sample.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, groupby, pairwise
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from isingeq.couplings import Convolution, Cosine, Coupling, Dense, Directed, Edges, Injection
 from isingeq.couplings.kind import is_finite
 from isingeq.errors import ProblemError
-from isingeq.units import Layer
+from isingeq.units import Layer, spans_of
 
 Floats = NDArray[np.floating]
 
@@ -82,8 +82,7 @@ class Problem:
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """First unit and one past the last, per layer."""
-        ends = list(accumulate((layer.size for layer in self.layers), initial=0))
-        return tuple(pairwise(ends))
+        return spans_of(self.layers)
 
     @property
     def version(self) -> tuple[int, ...]:

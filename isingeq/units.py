@@ -4,7 +4,9 @@ A unit kind is its state space and its self-energy `u`; couplings and fields com
 `Layer` names a run of units of one kind; a problem is a row of layers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -185,3 +187,8 @@ class Layer:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ProblemError(f"layer {self.name!r} has {self.size} units: at least 1 is needed")
+
+
+def spans_of(layers: Sequence[Layer]) -> tuple[tuple[int, int], ...]:
+    """Return the first unit and one past the last of every layer, one layer after the other."""
+    return tuple(pairwise(accumulate((layer.size for layer in layers), initial=0)))

@@ -24,7 +24,6 @@ from isingeq.kernels.panels import Batch, fixed, no_pulls
 from isingeq.kernels.phases import Flow, Found
 from isingeq.kernels.pool import Pool
 from isingeq.kernels.streams import scatter, streams
-from isingeq.machines.oscillator import DTYPES
 from isingeq.machines.wiring import Wiring
 from isingeq.problem import Problem
 from isingeq.terms import Clamp, CosineNudge, LinearNudge, LogCosNudge
@@ -170,7 +169,7 @@ class PhaseSimulator:
         key = (problem.structure, problem.version, request.precision)
         held = self._wiring
         if held is None or held[0] != key:
-            held = (key, Wiring.of(problem, DTYPES[request.precision]))
+            held = (key, Wiring.of(problem, np.dtype(request.precision).type))
             self._wiring = held
         return held[1]
 
@@ -183,7 +182,7 @@ class PhaseSimulator:
 
     def _batch(self, request: SettleRequest) -> Batch:
         """Return samples and reads as rows: fields with constant nudges in them, springs and pulls, starts."""
-        problem, dtype = request.problem, DTYPES[request.precision]
+        problem, dtype = request.problem, np.dtype(request.precision).type
         b, r, n = problem.batch, request.reads, problem.n
         keys = streams(request.seed, b, r)
         phases = np.empty((b * r, n), dtype)

@@ -27,8 +27,6 @@ PACES = (0.7, 0.5, 0.35, 0.25, 0.15)
 
 ORDERS: tuple[Order, Order] = ("synchronous", "asynchronous")
 
-DTYPES = {"float32": np.float32, "float64": np.float64}
-
 
 @dataclass
 class Rate:
@@ -106,7 +104,7 @@ class Rate:
         started = time.perf_counter()
         schedule = request.schedule or self.suggest_schedule(request.problem)
         assert isinstance(schedule, Relaxation)
-        dtype = DTYPES[request.precision]
+        dtype = np.dtype(request.precision).type
         shape = (request.problem.batch, request.reads)
         relaxed = relax(
             Forces.of(request.problem, request.terms, dtype, reads=request.reads),

@@ -34,15 +34,13 @@ HEAVY = 400
 LARGE = 2048
 """Units above which no determinant is taken."""
 
-DTYPES = {"float32": np.float32, "float64": np.float64}
-
 
 class Settling:
     """One settle under way: positions, momenta and what was measured."""
 
     def __init__(self, simulator: Simulator, request: SettleRequest, schedule: Relaxation) -> None:
         problem, machine = request.problem, simulator.machine
-        dtype = DTYPES[request.precision]
+        dtype = np.dtype(request.precision).type
         reads, rows = request.reads, problem.batch * request.reads
         folded = fold_terms(problem, request.terms, dtype)
         self.simulator, self.request, self.schedule = simulator, request, schedule

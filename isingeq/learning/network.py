@@ -33,7 +33,7 @@ from isingeq.learning.pairs import PairedInputs, Pairs
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.wiring import Wiring
 from isingeq.problem import Problem
-from isingeq.units import Layer
+from isingeq.units import Layer, spans_of
 
 Driving = Inputs | Images | PairedInputs
 """A component of the inputs, ready to be multiplied with weights."""
@@ -142,8 +142,7 @@ class Network:
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """First unit and one past the last, per layer."""
-        ends = np.cumsum([layer.size for layer in self.layers]).tolist()
-        return tuple(zip([0, *ends[:-1]], ends, strict=True))
+        return spans_of(self.layers)
 
     @cached_property
     def links(self) -> tuple[Link, ...]:

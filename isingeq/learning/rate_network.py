@@ -24,7 +24,7 @@ from isingeq.learning.initial import PLAIN_DRAW
 from isingeq.learning.network import Driving, Encoded, to_ising
 from isingeq.learning.parameters import Parameters
 from isingeq.problem import Problem
-from isingeq.units import Amplitude, Layer
+from isingeq.units import Amplitude, Layer, spans_of
 
 
 class FieldLink(Protocol):
@@ -102,8 +102,7 @@ class RateNetwork:
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """First unit and one past the last, per layer."""
-        ends = np.cumsum([layer.size for layer in self.layers]).tolist()
-        return tuple(zip([0, *ends[:-1]], ends, strict=True))
+        return spans_of(self.layers)
 
     @cached_property
     def leak(self) -> Floats:

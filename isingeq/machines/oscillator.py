@@ -28,7 +28,6 @@ from isingeq.machines.wiring import Wiring
 from isingeq.schedule import Drive
 
 Floats = NDArray[np.floating]
-DTYPES = {"float32": np.float32, "float64": np.float64}
 
 STRAY = 0.1
 """Radians by which a start strays from its spins: exactly at 0 and π no phase feels a force."""
@@ -144,7 +143,7 @@ class OscillatorSolver:
         drive = replace(
             task.schedule, sweeps=pieces * task.schedule.sweeps, dt=task.schedule.dt / pieces
         )
-        dtype = DTYPES[task.precision]
+        dtype = np.dtype(task.precision).type
         wiring = Wiring.of_graph(task.graph, dtype)
         gain, pump, noise = (
             np.linspace(*ends, drive.sweeps)
