@@ -163,7 +163,13 @@ def test_every_read_of_phases_is_judged_by_itself():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"reject": 0.0}, {"reject": 1.0, "select": "best"}, {"reject": 1.0, "method": "bptt"}]
+    "wrong",
+    [
+        {"reject": 0.0},
+        {"reject": 1.0, "select": "best"},
+        {"reject": 1.0, "method": "bptt"},
+        {"reject": 1.0, "method": "adjoint"},
+    ],
 )
 def test_what_cannot_be_rejected_is_refused(wrong):
     with pytest.raises(ConfigError, match="must be > 0, and leaves reads out"):

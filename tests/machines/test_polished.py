@@ -101,6 +101,16 @@ def test_a_saddle_is_refused(monkeypatch):
     assert found.settled.all()
 
 
+def test_a_long_step_is_refused_as_it_leads_into_another_basin(monkeypatch):
+    """From 1.442 the first step of Newton's method, tan φ, ends next to −2π, a minimum as well."""
+    alone = Problem((Layer("p", 1, Phase()),), (), np.array([[[-1.0, 0.0]]]))
+    monkeypatch.setattr(polished, "NEAR", 1e9)
+    request = SettleRequest(alone, initial=np.full((1, 1, 1), 1.442), **EXACT)
+    assert abs(xy(polish=True).settle(request).states[0, 0, 0]) < 1e-9
+    monkeypatch.setattr(polished, "LONGEST", 10.0)
+    assert xy(polish=True).settle(request).states[0, 0, 0] == pytest.approx(-2 * np.pi, abs=1e-9)
+
+
 def test_units_that_are_held_stay():
     mask = np.zeros(25, np.bool_)
     mask[[4, 9]] = True
