@@ -110,8 +110,8 @@ class Estimator:
 
     @property
     def nudges(self) -> bool:
-        """True where there are nudged phases."""
-        return self.method not in ("recurrent", "bptt", "backprop", "adjoint")
+        """True where there are nudged phases that start from the free state."""
+        return self.method not in ("recurrent", "bptt", "backprop", "dyadic", "adjoint")
 
     def phases(self) -> tuple[Floats, Floats]:
         """Return nudging and coefficient of every nudged phase, complex for the holomorphic method."""

@@ -168,6 +168,7 @@ def test_every_read_of_phases_is_judged_by_itself():
         {"reject": 0.0},
         {"reject": 1.0, "select": "best"},
         {"reject": 1.0, "method": "bptt"},
+        {"reject": 1.0, "method": "dyadic"},
         {"reject": 1.0, "method": "adjoint"},
     ],
 )
