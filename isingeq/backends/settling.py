@@ -44,17 +44,17 @@ class Settling:
         reads, rows = request.reads, problem.batch * request.reads
         folded = fold_terms(problem, request.terms, dtype)
         self.simulator, self.request, self.schedule = simulator, request, schedule
-        layout = simulator.layout(problem, schedule.order)
         random = 0.0 if request.nudged else getattr(machine, "momentum", 0.0)
         momentum = np.zeros((rows if request.trace or random > 0 else 0, problem.n), dtype)
         if machine.noise.weight > 0 or random > 0:
             rng = np.random.default_rng(request.seed)
+            layout = simulator.layout(problem, schedule.order)
             net = layout.loaded(_perturbed(problem, machine.noise.weight, rng), dtype)
             momentum += random * rng.standard_normal(momentum.shape)
         else:
-            net = simulator.loaded(problem, layout, dtype)
+            net = simulator.loaded(problem, schedule.order, dtype)
         self.net = net._replace(springy=folded.springy, frozen=folded.frozen)
-        springs = layout.net.boxes[folded.springy > 0, 0].astype(dtype)
+        springs = net.boxes[folded.springy > 0, 0].astype(dtype)
         self.batch = Batch(
             fields=fixed(_per_read(problem.fields.astype(dtype, copy=False), reads)),
             force=_per_read(folded.force, reads),

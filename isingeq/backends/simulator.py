@@ -51,8 +51,8 @@ class Simulator:
     machine: Hopfield | Conjugate
     threads: int = 1
     pool: Pool | None = field(init=False, repr=False)
-    _layout: tuple[object, Layout] | None = field(default=None, repr=False)
-    _loaded: tuple[tuple[object, ...], Net] | None = field(default=None, repr=False)
+    _layouts: dict[Order, tuple[object, Layout]] = field(default_factory=dict, repr=False)
+    _loaded: dict[Order, tuple[tuple[object, ...], Net]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.pool = Pool(self.threads)
@@ -102,6 +102,7 @@ class Simulator:
         started = time.perf_counter()
         schedule = request.schedule or self.suggest_schedule(request.problem)
         assert isinstance(schedule, Relaxation)
+        schedule = self.machine.phase(schedule, free=not request.nudged)
         if request.precision == "complex128" or any(
             k.unit.kind == "logistic" for k in request.problem.layers
         ):
@@ -181,17 +182,19 @@ class Simulator:
 
     def layout(self, problem: Problem, order: Order) -> Layout:
         """Return the layout of a problem, made once per structure."""
-        key = (problem.structure, order)
-        if self._layout is None or self._layout[0] != key:
-            self._layout = (key, Layout.of(problem, order))
-        return self._layout[1]
+        found = self._layouts.get(order)
+        if found is None or found[0] != problem.structure:
+            found = self._layouts[order] = (problem.structure, Layout.of(problem, order))
+        return found[1]
 
-    def loaded(self, problem: Problem, layout: Layout, dtype: type) -> Net:
+    def loaded(self, problem: Problem, order: Order, dtype: type) -> Net:
         """Return the network with its couplings, made once per version of them."""
+        layout = self.layout(problem, order)
         key = (layout, problem.version, dtype)
-        if self._loaded is None or self._loaded[0] != key:
-            self._loaded = (key, layout.loaded(problem, dtype))
-        return self._loaded[1]
+        found = self._loaded.get(order)
+        if found is None or found[0] != key:
+            found = self._loaded[order] = (key, layout.loaded(problem, dtype))
+        return found[1]
 
 
 @functools.lru_cache(maxsize=64)
@@ -220,7 +223,7 @@ def hopfield(
 
 def conjugate(
     argument: str = "", *, damping: str = "auto", final_damping: float = 0.0, nudged_damping: float = 0.0,
-    order: str = "auto", dt: float = 1.0,
+    order: str = "auto", nudged_order: str = "", dt: float = 1.0,
     ramp: float = 0.0, ramp_share: float = 0.6, momentum: float = 0.0, threads: int = 1,
     force_noise: float = 0.0, state_noise: float = 0.0, weight_noise: float = 0.0,
 ) -> Simulator:  # fmt: skip
@@ -241,6 +244,7 @@ def conjugate(
         final_damping=final_damping or None,
         nudged_damping=nudged_damping or None,
         order=cast("Order | Literal['auto']", order),
+        nudged_order=cast("Order | None", nudged_order or None),
         dt=dt,
         ramp=ramp,
         ramp_share=ramp_share,

@@ -6,7 +6,7 @@
 The ramp r(t) falls from `ramp` to 0 over the first part of the free phase: the energy starts convex and the state
 follows a bifurcating low branch instead of falling into the nearest basin (simulated bifurcation; Goto et al. 2019,
 2021). Ramp and random momentum belong to the free phase alone; a nudged phase starts at rest at the free state,
-and may have a friction of its own: it has no barrier to cross, only small displacements to follow.
+and may have a friction and an order of its own: it has no barrier to cross, only small displacements to follow.
 With γ > 0 and r = 0 every rest point has y = 0 and is a stationary point of F in its box, so equilibrium
 propagation holds unchanged; only the way there is another. Hybrid of equilibrium propagation and Ising machines:
 arXiv 2606.09112, whose equations were not published in full: this is the position–momentum reading.
@@ -42,6 +42,7 @@ class Conjugate:
         nudged_damping: friction throughout a nudged phase, infinite for none of the momentum; None has nudged phases
             follow the schedule of free ones.
         order: layers one colour after the other, or all at once; "auto" leaves it to the automatic choice.
+        nudged_order: order of a nudged phase; None has it follow the free one.
         dt: time step with a given damping.
         ramp: stiffness added at the start of the free phase.
         ramp_share: share of the steps over which the ramp falls to 0.
@@ -53,6 +54,7 @@ class Conjugate:
     final_damping: float | None = None
     nudged_damping: float | None = None
     order: Order | Literal["auto"] = "auto"
+    nudged_order: Order | None = None
     dt: float = 1.0
     ramp: float = 0.0
     ramp_share: float = 0.6
@@ -62,6 +64,10 @@ class Conjugate:
     def __post_init__(self) -> None:
         if self.order not in ("auto", "asynchronous", "synchronous"):
             raise ConfigError(f"order {self.order!r} is not auto, asynchronous or synchronous")
+        if self.nudged_order not in (None, "asynchronous", "synchronous"):
+            raise ConfigError(
+                f"nudged_order {self.nudged_order!r} is not asynchronous or synchronous"
+            )
         for damping in (self.damping, self.final_damping, self.nudged_damping):
             if not (damping is None or damping == "auto" or damping > 0):
                 raise ConfigError(
@@ -90,10 +96,19 @@ class Conjugate:
         """Return 1 / (1 + spring) (b,) for springs that stiffen: the step stays within its stability bound."""
         return np.asarray(1.0 / (1.0 + np.maximum(spring, 0)), spring.dtype)
 
+    def phase(self, relaxation: Relaxation, *, free: bool) -> Relaxation:
+        """Return the relaxation of a free phase as it is, of a nudged one with its own friction and order."""
+        if free:
+            return relaxation
+        own = self.nudged_damping
+        return replace(
+            relaxation,
+            order=self.nudged_order or relaxation.order,
+            damping=relaxation.damping if own is None else (own, own),
+        )
+
     def grid(self, relaxation: Relaxation, steps: int, *, free: bool) -> Grid:
-        """Return the coefficients of the two half steps, each phase with its own friction, the ramp in the free one."""
-        if not free and self.nudged_damping is not None:
-            relaxation = replace(relaxation, damping=(self.nudged_damping, self.nudged_damping))
+        """Return the coefficients of the two half steps, the ramp in the free phase alone."""
         ramp = np.zeros(steps)
         if free and self.ramp > 0:
             ramp = self.ramp * np.clip(1 - np.arange(steps) / (self.ramp_share * steps), 0, None)

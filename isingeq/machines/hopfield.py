@@ -57,6 +57,10 @@ class Hopfield:
         """Return 1 (b,): the nudge is an explicit force, as in the published recipes."""
         return np.ones_like(spring)
 
+    def phase(self, relaxation: Relaxation, *, free: bool) -> Relaxation:
+        """Return the relaxation: nudged phases descend as free ones do."""
+        return relaxation
+
     def grid(self, relaxation: Relaxation, steps: int, *, free: bool) -> Grid:
         """Return coefficients without momentum: x ← clip(x + dt f)."""
         return Grid(np.zeros(steps), np.zeros(steps), relaxation.dt, 1.0)

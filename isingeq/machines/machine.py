@@ -64,8 +64,12 @@ class Machine(Protocol):
         """Return the factor (b,) on the step of a layer that a nudge's spring (b,) stiffens."""
         ...
 
+    def phase(self, relaxation: Relaxation, *, free: bool) -> Relaxation:
+        """Return how a phase relaxes, given how free ones do; `free` is False while nudged."""
+        ...
+
     def grid(self, relaxation: Relaxation, steps: int, *, free: bool) -> Grid:
-        """Return the coefficients of a settle of `steps` steps; `free` is False while nudged."""
+        """Return the coefficients of a settle of `steps` steps."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Friction of position and momentum: a schedule over the free phase, and one of its own while nudged."""
+"""Position and momentum: friction over the free phase, friction and order of their own while nudged."""
 
 import numpy as np
 import pytest
@@ -38,17 +38,20 @@ def settle(machine, problem, **options):
         simulator.close()
 
 
-def by_hand(problem, terms, start, frictions, dt):
-    """Step y ← e^(−γ dt) y + dt f / k, x ← clip(x + dt y), y ← 0 at a wall."""
+def by_hand(problem, terms, start, frictions, dt, order="synchronous"):
+    """Step y ← e^(−γ dt) y + dt f / k, x ← clip(x + dt y), y ← 0 at a wall; layer by layer if asynchronous."""
     stiffness = np.repeat([1.3, 0.9], [6, 4])
     low, high = problem.bounds
     x, y = start.copy(), np.zeros_like(start)
+    groups = [slice(0, 6), slice(6, 10)] if order == "asynchronous" else [slice(None)]
     for friction in frictions:
-        slope = problem.gradient(x) + sum(term.gradient(x) for term in terms)
-        y = np.exp(-friction * dt) * y - dt * slope / stiffness
-        moved = x + dt * y
-        x = np.clip(moved, low, high)
-        y = np.where(moved == x, y, 0.0)
+        for group in groups:
+            slope = problem.gradient(x) + sum(term.gradient(x) for term in terms)
+            pushed = np.exp(-friction * dt) * y - dt * slope / stiffness
+            moved = x + dt * pushed
+            stopped = np.clip(moved, low, high)
+            y[..., group] = np.where(moved == stopped, pushed, 0.0)[..., group]
+            x[..., group] = stopped[..., group]
     return x
 
 
@@ -74,6 +77,35 @@ def test_every_phase_has_its_friction(options, free, held, nudged):
     np.testing.assert_allclose(
         found.states, by_hand(problem, terms, start, frictions, dt), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("free", ["asynchronous", "synchronous"])
+@pytest.mark.parametrize("held", ["asynchronous", "synchronous", None])
+def test_every_phase_has_its_order(free, held):
+    problem, steps, dt = network(), 9, 0.7
+    start = np.clip(np.random.default_rng(0).normal(size=(3, 1, 10)), *problem.bounds)
+    machine = Conjugate(damping=0.4, dt=dt, order=free, nudged_order=held)
+    for terms, order in (((), free), (nudge(problem), held or free)):
+        found = settle(machine, problem, terms=terms, initial=start, max_steps=steps)
+        expected = by_hand(problem, terms, start, [0.4] * steps, dt, order)
+        np.testing.assert_allclose(found.states, expected, atol=1e-12)
+        assert found.provenance.details["schedule"]["order"] == order
+
+
+def test_each_order_keeps_its_layout_and_couplings():
+    problem = network()
+    simulator = Simulator("conjugate", Conjugate(order="synchronous", nudged_order="asynchronous"))
+    try:
+        kept = []
+        for terms in ((), nudge(problem), (), nudge(problem)):
+            simulator.settle(SettleRequest(problem, terms=terms, max_steps=3))
+            order = "asynchronous" if terms else "synchronous"
+            kept.append(simulator.loaded(problem, order, np.float32).w)
+        assert kept[0] is kept[2]
+        assert kept[1] is kept[3]
+        assert kept[0] is not kept[1]
+    finally:
+        simulator.close()
 
 
 def test_a_friction_of_its_own_goes_with_the_automatic_one():
@@ -125,6 +157,11 @@ def test_rising_friction_settles_where_a_low_one_still_rings():
 def test_a_nudged_phase_needs_friction(wrong):
     with pytest.raises(ConfigError, match="without friction"):
         Conjugate(nudged_damping=wrong)
+
+
+def test_an_order_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="nudged_order 'auto' is not asynchronous or sync"):
+        Conjugate(nudged_order="auto")
 
 
 def test_a_last_friction_needs_a_first():
