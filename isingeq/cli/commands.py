@@ -133,7 +133,7 @@ def train(
 
 def _finish(output: Output, outcome: object) -> None:
     """Say what a run came to; a stopped one says how to go on."""
-    from isingeq.experiments.lattice_plots import NAMES as LATTICE_NAMES
+    from isingeq.experiments.map_plots import NAMES as MAP_NAMES
     from isingeq.experiments.plots import NAMES
     from isingeq.experiments.run import Stopped
 
@@ -152,8 +152,8 @@ def _finish(output: Output, outcome: object) -> None:
         f"(training {outcome['train_accuracy']:.2%}) "
         f"after {outcome['epochs']} epochs and {outcome['wall_s']:.1f} s"
     )
-    of_lattice = [name for name in LATTICE_NAMES if (Path(outcome["run_dir"]) / name).exists()]
-    output.line(f"plots in {outcome['run_dir']}: {', '.join([*NAMES, *of_lattice])}")
+    of_maps = [name for name in MAP_NAMES if (Path(outcome["run_dir"]) / name).exists()]
+    output.line(f"plots in {outcome['run_dir']}: {', '.join([*NAMES, *of_maps])}")
     output.result(outcome)
 
 

@@ -14,26 +14,28 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from isingeq.backend import Floats
-from isingeq.experiments.maps import ACTIVE, Map, distances, pairs_of, read_maps, screening_length
+from isingeq.experiments.maps import (
+    ACTIVE,
+    FAINTEST,
+    MOST_FRAMES,
+    Map,
+    distances,
+    pairs_of,
+    screening_length,
+)
 from isingeq.experiments.plots import STYLE
 from isingeq.learning.network import Network
 
 NAMES = ("lattice.png", "screening.png", "lattice.gif")
-_FAINTEST = 1e-4
-"""Share of the largest response that is drawn as none."""
-_MOST_FRAMES = 60
 
 
-def draw_lattice(folder: Path, network: Network) -> tuple[str, ...]:
-    """Draw the maps of a run into its folder, and return the names of the files; none where there are no maps.
+def draw_lattice(folder: Path, network: Network, maps: Sequence[Map]) -> tuple[str, ...]:
+    """Draw the maps of a run into its folder, and return the names of the files.
 
     `lattice.png` shows response and couplings before, halfway and after, and which units are active; `screening.png`
     the response against the distance from the outputs, and the screening length by epoch; `lattice.gif` is the way from
     the first epoch to the last.
     """
-    maps = [one for one in read_maps(folder) if one.num_kept]
-    if not maps:
-        return ()
     picture = _Picture(network, maps)
     with mpl.rc_context(STYLE | {"axes.grid": False}):
         _panels(picture, folder / NAMES[0])
@@ -55,7 +57,7 @@ class _Picture:
         i, j = pairs_of(network)
         self.size = 240.0 * 25 / max(25, wiring.graph.n)
         self.lines = _bowed(self._at(i), self._at(j))
-        self.responses = LogNorm(_FAINTEST, 1.0)
+        self.responses = LogNorm(FAINTEST, 1.0)
         limit = max(float(np.abs(one.couplings).max()) for one in maps) or 1.0
         self.weights = Normalize(-limit, limit)
         change = max(float(np.abs(one.couplings - maps[0].couplings).max()) for one in maps)
@@ -74,7 +76,7 @@ class _Picture:
         axes.add_collection(
             LineCollection(list(self.lines), colors="0.8", linewidths=0.8, zorder=1)
         )
-        share = np.maximum(one.response / (largest or 1.0), _FAINTEST)
+        share = np.maximum(one.response / (largest or 1.0), FAINTEST)
         colour = mpl.colormaps["viridis"](self.responses(share))
         fill = np.where(one.active[:, None], colour, 1.0)
         x, y = self.units.T
@@ -173,7 +175,7 @@ def _animation(picture: _Picture, path: Path) -> None:
     figure = Figure(figsize=(6.4, 3.4), dpi=70, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    at = np.unique(np.linspace(0, len(picture.maps) - 1, _MOST_FRAMES).round().astype(int))
+    at = np.unique(np.linspace(0, len(picture.maps) - 1, MOST_FRAMES).round().astype(int))
 
     def show(k: int) -> None:
         picture.respond(left, picture.maps[at[k]])

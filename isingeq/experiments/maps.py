@@ -1,4 +1,4 @@
-"""Maps: how far a nudge at the outputs is felt across a lattice, and which couplings training has changed.
+"""Maps: how far a nudge at the outputs is felt across a lattice or image, and which couplings training has changed.
 
     R_i = mean over samples and reads of |φ_i(+β) − φ_i(−β)| / 2β            centred; |φ_i(±β) − φ_i| / β one-sided
 
@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from isingeq.backend import Claim, Floats
 from isingeq.learning.estimator import Step, estimate
+from isingeq.learning.links import WiredLink
 from isingeq.learning.model import Model
 from isingeq.learning.network import Network
 from isingeq.learning.trainer import Trainer
@@ -29,6 +30,12 @@ FOLDER = "maps"
 
 ACTIVE = 0.1
 """Share of the largest response from which on a unit is active."""
+
+FAINTEST = 1e-4
+"""Share of the largest response that is drawn as none."""
+
+MOST_FRAMES = 60
+"""Of an animation."""
 
 _MOST = 64
 """Training samples that a response is the mean of."""
@@ -41,7 +48,8 @@ class Map:
     Attributes:
         epoch: number, 0 before the first.
         response: R per unit (n,), NaN where no read was kept.
-        couplings: trained weights between sites, in the order of `pairs_of` (m,).
+        couplings: trained weights between sites, in the order of `pairs_of`, or of units that share none, in the
+            order of `local_couplings` (m,).
         num_kept: reads that the response is the mean of.
     """
 
@@ -57,12 +65,12 @@ class Map:
 
 
 def is_placed(network: Model) -> TypeGuard[Network]:
-    """Return whether the units of a network have sites."""
-    return isinstance(network, Network) and network.wiring is not None
+    """Return whether the units of a network have places, and couplings of their own there."""
+    return isinstance(network, Network) and bool(local_couplings(network))
 
 
 def has_maps(trainer: Trainer) -> bool:
-    """Return whether units have sites, and states a response: samples of a distribution differ without a nudge, too."""
+    """Return whether units have places, and states a response: samples of a distribution differ unnudged, too."""
     at_rest = trainer.backend.capabilities.claim is Claim.FIXED_POINT
     return is_placed(trainer.network) and trainer.estimator.nudges and at_rest
 
@@ -89,8 +97,7 @@ def measure(trainer: Trainer) -> Map:
         seed=trainer.seed, schedule=trainer.position.schedule, pool=trainer.pool, out=trainer.parameters.like(),
     )  # fmt: skip
     response, num_kept = _response(step, estimator.nudging, estimator.reject)
-    names = [*network.link_names, *([network.input_name] if network.pairs is not None else [])]
-    couplings = np.concatenate([trainer.parameters[name].ravel() for name in names])
+    couplings = np.concatenate([trainer.parameters[name] for name in local_couplings(network)])
     return Map(trainer.position.epoch, response, couplings, num_kept)
 
 
@@ -113,6 +120,28 @@ def read_maps(folder: Path) -> Iterator[Map]:
     for path in sorted((folder / FOLDER).glob("*.npz")):
         with np.load(path) as file:
             yield Map(int(path.stem), file["response"], file["couplings"], int(file["num_kept"]))
+
+
+def local_couplings(network: Network) -> dict[str, tuple[NDArray[np.integer], ...]]:
+    """Return the weights that join single pairs, by name: both units of each, or the one that an input acts on."""
+    found: dict[str, tuple[NDArray[np.integer], ...]] = {
+        link.name: (link.i, link.j) for link in network.links if isinstance(link, WiredLink)
+    }
+    if network.pairs is not None:
+        found[network.input_name] = (network.pairs.target,)
+    return found
+
+
+def unit_changes(network: Network, first: Map, last: Map) -> Floats:
+    """Return by how much the couplings of every unit differ between two maps, root mean square (n,)."""
+    squares = (last.couplings.astype(float) - first.couplings) ** 2
+    total, count, start = np.zeros(network.n), np.zeros(network.n), 0
+    for ends in local_couplings(network).values():
+        part = squares[start : (start := start + ends[0].size)]
+        for units in ends:
+            total += np.bincount(units, part, minlength=network.n)
+            count += np.bincount(units, minlength=network.n)
+    return np.sqrt(total / np.maximum(count, 1))
 
 
 def pairs_of(network: Network) -> NDArray[np.intp]:

@@ -210,9 +210,9 @@ def _run(
 
         draw(folder, built.data, trainer.network, trainer.result(), tested["test_accuracy"])
         if is_placed(trainer.network) and mapped:
-            from isingeq.experiments.lattice_plots import draw_lattice
+            from isingeq.experiments.map_plots import draw_maps
 
-            draw_lattice(folder.path, trainer.network)
+            draw_maps(folder.path, trainer.network)
     return result
 
 

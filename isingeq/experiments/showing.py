@@ -4,7 +4,7 @@ from pathlib import Path
 
 from isingeq.errors import CheckpointError
 from isingeq.experiments.build import build
-from isingeq.experiments.lattice_plots import draw_lattice
+from isingeq.experiments.map_plots import draw_maps
 from isingeq.experiments.maps import ACTIVE, distances, is_placed, read_maps, screening_length
 from isingeq.experiments.plots import NAMES, draw
 from isingeq.experiments.run_folder import Record, open_run_folder
@@ -17,7 +17,7 @@ def show(path: Path) -> Record:
         path: run folder.
 
     Returns:
-        Names of the pictures; of a lattice also what its last map comes to.
+        Names of the pictures; of units with places also what the last map comes to.
 
     Raises:
         CheckpointError: no run folder, or a run without a finished epoch.
@@ -33,7 +33,7 @@ def show(path: Path) -> Record:
         accuracy = folder.read("result")["test_accuracy"] if done else None
         draw(folder, built.data, trainer.network, trainer.result(), accuracy)
         record: Record = {"run_dir": str(path), "pictures": list(NAMES)}
-        if is_placed(trainer.network) and (drawn := draw_lattice(path, trainer.network)):
+        if is_placed(trainer.network) and (drawn := draw_maps(path, trainer.network)):
             record["pictures"] += drawn
             last = list(read_maps(path))[-1]
             record |= {
@@ -41,8 +41,10 @@ def show(path: Path) -> Record:
                 "active_units": int(last.active.sum()),
                 "num_units": len(last.response),
                 "active_from": ACTIVE,
-                "screening_length": screening_length(last.response, distances(trainer.network)),
             }
+            if trainer.network.wiring is not None:
+                away = distances(trainer.network)
+                record["screening_length"] = screening_length(last.response, away)
         return record
     finally:
         built.close()
