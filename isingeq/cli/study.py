@@ -43,9 +43,8 @@ def study(
         from isingeq.experiments.study_outcomes import (
             FILES,
             as_dict,
-            cells,
-            columns,
             groups,
+            table,
             write_tables,
         )
 
@@ -63,8 +62,7 @@ def study(
         names = [*FILES, *study_plots.draw(studied.path, chosen, found)]
         output.table(
             f"{chosen.file.name}: {chosen.file.experiment}, {chosen.file.repeats} repeats",
-            columns(chosen),
-            [cells(chosen, group) for group in found],
+            *table(chosen, found),
         )
         output.answer(f"in {studied.path}: {', '.join(names)}")
         if studied.interrupted:

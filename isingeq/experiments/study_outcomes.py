@@ -111,17 +111,18 @@ def groups(study: Study, outcomes: Sequence[Outcome]) -> list[Group]:
     return out
 
 
-def columns(study: Study) -> tuple[str, ...]:
-    """Return the heads of the table."""
-    swept = (key for key, _ in study.keys)
-    return (
-        *swept, "method", "test accuracy (95 %)", "points lost to ideal", "effective bits",
-        "chip units per unit", "failed because",
+def table(study: Study, found: Sequence[Group]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return heads and rows, a text per column; columns that say nothing in any row are left out."""
+    heads = (
+        *(key for key, _ in study.keys), "method", "test accuracy (95 %)", "points lost to ideal",
+        "effective bits", "chip units per unit", "seconds", "failed because",
     )  # fmt: skip
+    rows = [_cells(study, group) for group in found]
+    said = [k for k in range(len(heads)) if any(row[k] for row in rows)]
+    return tuple(heads[k] for k in said), [tuple(row[k] for k in said) for row in rows]
 
 
-def cells(study: Study, group: Group) -> tuple[str, ...]:
-    """Return one text per column."""
+def _cells(study: Study, group: Group) -> tuple[str, ...]:
     values = dict(group.point.values)
     is_ideal = group.method == "ideal"
     return (
@@ -131,6 +132,7 @@ def cells(study: Study, group: Group) -> tuple[str, ...]:
         "" if is_ideal else _percent(group.losses),
         _number(group.mean_of("effective_bits")),
         _number(group.mean_of("chip_units")),
+        f"{np.mean([outcome.seconds for outcome in group.outcomes]):.3g}",
         group.problem,
     )
 
@@ -141,8 +143,8 @@ def write_tables(path: Path, study: Study, found: Sequence[Group]) -> None:
     Raises:
         CheckpointError: they cannot be written.
     """
-    heads = columns(study)
-    lines = [heads, ("---",) * len(heads), *(cells(study, group) for group in found)]
+    heads, rows = table(study, found)
+    lines = [heads, ("---",) * len(heads), *rows]
     body = "\n".join(
         "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines
     )
@@ -160,7 +162,7 @@ def write_tables(path: Path, study: Study, found: Sequence[Group]) -> None:
 
 _RECORD = (
     "method", "accuracy", "interval_95", "num_repeats", "lost", "lost_interval_95", "effective_bits",
-    "chip_units", "problem",
+    "chip_units", "seconds", "problem",
 )  # fmt: skip
 
 
@@ -176,6 +178,7 @@ def as_dict(group: Group) -> Record:
         "lost_interval_95": interval(group.losses),
         "effective_bits": group.mean_of("effective_bits"),
         "chip_units": group.mean_of("chip_units"),
+        "seconds": group.mean_of("seconds"),
         "problem": group.problem,
     }
 

@@ -58,7 +58,10 @@ def _against(key: str, values: Sequence[object], found: Sequence[Group]) -> Figu
         y = [100 * float(np.mean(group.accuracies)) for group in groups]
         spread = [100 * (interval(group.accuracies) or 0) for group in groups]
         marker = _MARKERS[number % len(_MARKERS)]
-        axes.errorbar(x, y, spread, label=label, color=colour, marker=marker, capsize=3, ms=4)
+        line = "-" if numeric else "none"
+        axes.errorbar(
+            x, y, spread, label=label, color=colour, marker=marker, linestyle=line, capsize=3, ms=4
+        )
     axes.set_xlabel(key)
     axes.set_ylabel("test accuracy (%)")
     axes.set_xticks(list(places.values()), [str(value) for value in places])

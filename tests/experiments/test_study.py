@@ -17,10 +17,9 @@ from isingeq.experiments.study_outcomes import (
     Outcome,
     Task,
     as_dict,
-    cells,
-    columns,
     groups,
     kept,
+    table,
     write_tables,
 )
 from isingeq.experiments.toml import dumps
@@ -208,7 +207,8 @@ def test_a_task_that_fails_leaves_the_others_alone_and_is_tried_again(once, tmp_
     (bad,) = [outcome for outcome in studied.outcomes if outcome.problem]
     assert (bad.task, bad.accuracy) == (failed, None)
     (group,) = [g for g in groups(once, studied.outcomes) if g.problem]
-    assert cells(once, group)[-1] == "no room on this chip"
+    heads, (row,) = table(once, [group])
+    assert (heads[-1], row[-1]) == ("failed because", "no room on this chip")
     monkeypatch.setattr(running, "_run", run)
     assert not any(o.problem for o in run_study(once, out=tmp_path / "out").outcomes)
 
@@ -247,7 +247,9 @@ def test_losses_are_of_pairs(study):
     ideal = study.ideal_point(point)
 
     def came(where, method, repeat, accuracy):
-        return Outcome(Task(where, method, repeat), accuracy, effective_bits=3 + repeat)
+        return Outcome(
+            Task(where, method, repeat), accuracy, effective_bits=3 + repeat, seconds=20 + repeat
+        )
 
     found = groups(
         study,
@@ -265,10 +267,13 @@ def test_losses_are_of_pairs(study):
     # Two values x, y: half the interval is t(0.975, 1) |x − y| / 2.
     assert record["lost_interval_95"] == pytest.approx(12.7062 * 0.03, rel=1e-4)
     assert record["effective_bits"] == 3.5
+    assert record["seconds"] == 20.5
     assert unpaired.losses == ()
     assert as_dict(unpaired)["interval_95"] is None
-    shown = dict(zip(columns(study), cells(study, chip), strict=True))
-    assert shown["points lost to ideal"] == "7.00 ± 38.12"
+    heads, rows = table(study, found)
+    assert dict(zip(heads, rows[1], strict=True))["points lost to ideal"] == "7.00 ± 38.12"
+    assert not {"chip units per unit", "failed because"} & set(heads)
+    assert "points lost to ideal" not in table(study, found[:1])[0]
 
 
 def test_lists_are_values_too(study, tmp_path):
