@@ -1,4 +1,9 @@
+import signal
+
 import pytest
+
+# Jobs that a shell starts in the background ignore Ctrl-C, which some tests press.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MODEL = "model://ref-arm192?uid=42"
 
