@@ -77,7 +77,7 @@ def train(
     Raises:
         IsingeqError: of any kind; a folder is made only once everything fits.
     """
-    started = time.perf_counter()
+    started = _clocks()
     built = build(experiment)
     try:
         folder = create_run_folder(experiment, out)
@@ -105,7 +105,7 @@ def resume(
     Raises:
         CheckpointError: no run folder, no checkpoint, or one of another configuration.
     """
-    started = time.perf_counter()
+    started = _clocks()
     folder = open_run_folder(path)
     watcher = watcher or Watcher()
     built = build(experiment or folder.experiment, folder.checkpoint)
@@ -163,8 +163,13 @@ def evaluate(
         built.close()
 
 
+def _clocks() -> tuple[float, float]:
+    """Return seconds on the wall and of this process."""
+    return time.perf_counter(), time.process_time()
+
+
 def _run(
-    built: Built, folder: RunFolder, watcher: Watcher, started: float, plots: bool
+    built: Built, folder: RunFolder, watcher: Watcher, started: tuple[float, float], plots: bool
 ) -> Record | Stopped:
     """Train to the end or to a stop, test, and write down the outcome."""
     trainer = built.trainer
@@ -199,10 +204,11 @@ def _run(
             provenance = _provenance(built)
     except KeyboardInterrupt:
         return Stopped(folder.path, trainer.position.epoch)
-    result = _result(built, folder, tested, provenance) | {
-        "wall_s": time.perf_counter() - started + sum(record["wall_s"] for record in earlier),
-        "cpu_s": time.process_time() + sum(record["cpu_s"] for record in earlier),
+    spent = {
+        name: now - then + sum(record[name] for record in earlier)
+        for name, now, then in zip(("wall_s", "cpu_s"), _clocks(), started, strict=True)
     }
+    result = _result(built, folder, tested, provenance) | spent
     folder.write("provenance", {**provenance.as_dict(), **_versions(), "data": _source(built)})
     folder.write("result", result)
     if plots:

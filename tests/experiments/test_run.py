@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import signal
+import time
 import tomllib
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def test_metrics_come_line_by_line(blobs, tmp_path):
     watcher = Watcher(epoch=lambda epoch: seen.append(len(RunFolder(tmp_path / "run").epochs)))
     train(blobs, out=tmp_path / "run", watcher=watcher, plots=False)
     assert seen == [1, 2, 3, 4]
+
+
+def test_a_run_counts_its_own_time_alone(blobs, tmp_path):
+    before = time.process_time(), time.perf_counter()
+    assert before[0] > 0
+    record = train(with_learning(blobs, epochs=1), out=tmp_path / "run", plots=False)
+    assert 0 < record["cpu_s"] <= time.process_time() - before[0]
+    assert 0 < record["wall_s"] <= time.perf_counter() - before[1]
 
 
 def test_a_run_without_validation_or_residual_is_drawn_too(blobs_on_spins, tmp_path):
