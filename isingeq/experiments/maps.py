@@ -8,6 +8,7 @@ couplings from the nearest output, not by way of inputs, which are held (Wang, W
 regions; on a uniform lattice ξ ≈ √(W / h)).
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 
 from isingeq.backend import Claim, Floats
+from isingeq.errors import CheckpointError
+from isingeq.experiments.run_folder import write_bytes
 from isingeq.learning.estimator import Step, estimate
 from isingeq.learning.links import WiredLink
 from isingeq.learning.model import Model
@@ -76,16 +79,19 @@ def has_maps(trainer: Trainer) -> bool:
 
 
 def write_map(trainer: Trainer, folder: Path) -> None:
-    """Settle some training samples with and without nudge, and write the map of the epochs done into a run folder."""
-    path = folder / FOLDER
-    path.mkdir(exist_ok=True)
-    found = measure(trainer)
+    """Settle some training samples with and without nudge, and write the map of the epochs done into a run folder.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    found, file = measure(trainer), io.BytesIO()
     np.savez(
-        path / f"{found.epoch:05d}.npz",
+        file,
         response=found.response.astype(np.float32),
         couplings=found.couplings.astype(np.float32),
         num_kept=found.num_kept,
     )
+    write_bytes(folder / FOLDER / f"{found.epoch:05d}.npz", file.getvalue())
 
 
 def measure(trainer: Trainer) -> Map:
@@ -116,10 +122,21 @@ def _response(step: Step, nudging: float, reject: float | None) -> tuple[Floats,
 
 
 def read_maps(folder: Path) -> Iterator[Map]:
-    """Yield the maps of a run folder, epoch by epoch."""
-    for path in sorted((folder / FOLDER).glob("*.npz")):
-        with np.load(path) as file:
-            yield Map(int(path.stem), file["response"], file["couplings"], int(file["num_kept"]))
+    """Yield the maps of a run folder, epoch by epoch.
+
+    Raises:
+        CheckpointError: one of them is damaged.
+    """
+    for path in sorted((folder / FOLDER).glob("[0-9]*.npz")):
+        try:
+            with path.open("rb") as stream, np.load(stream) as file:
+                response, couplings = file["response"], file["couplings"]
+                found = Map(int(path.stem), response, couplings, int(file["num_kept"]))
+        except Exception as error:  # a damaged archive raises nearly anything
+            raise CheckpointError(
+                f"map {path} is damaged ({error}): delete it, the other epochs are drawn without it"
+            ) from error
+        yield found
 
 
 def local_couplings(network: Network) -> dict[str, tuple[NDArray[np.integer], ...]]:

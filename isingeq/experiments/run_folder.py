@@ -217,16 +217,22 @@ def _plain(value: object) -> object:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; its folder is made where there is none.
 
     Raises:
         CheckpointError: it cannot be written.
     """
     fresh = path.with_name(path.name + ".new")
     with _told(path):
+        path.parent.mkdir(exist_ok=True)
         try:
-            with fresh.open("w", encoding="utf-8") as file:
-                file.write(text)
+            with fresh.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(path)

@@ -1,8 +1,13 @@
 """Runs on images under windows that share no weights: maps of every epoch, and their pictures."""
 
+import errno
+import os
+import shutil
+
 import numpy as np
 import pytest
 
+from isingeq.errors import CheckpointError
 from isingeq.experiments import maps
 from isingeq.experiments.build import build
 from isingeq.experiments.image_plots import mosaic
@@ -86,6 +91,36 @@ def test_show_draws_them(folder):
     assert all((folder / name).stat().st_size > 5000 for name in record["pictures"])
     assert (record["epoch"], record["num_units"]) == (2, 222)
     assert "screening_length" not in record
+
+
+def test_a_damaged_map_is_named_and_a_missing_one_left_out(folder, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(folder, path)
+    middle = path / "maps" / "00001.npz"
+    middle.write_bytes(middle.read_bytes()[:300])
+    with pytest.raises(CheckpointError, match=r"map .*00001.npz is damaged .* delete it"):
+        show(path)
+    middle.unlink()
+    (path / "maps" / "notes.npz").write_text("mine")
+    assert [one.epoch for one in maps.read_maps(path)] == [0, 2]
+    assert "images.png" in show(path)["pictures"]
+
+
+def test_a_map_is_written_whole_or_not_at_all(folder, tmp_path, monkeypatch):
+    built = build(windows("network.lattice=square"), folder / "checkpoint.npz")
+    built.trainer.resume()
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(CheckpointError, match="No space left"):
+            maps.write_map(built.trainer, tmp_path)
+    assert not list((tmp_path / "maps").iterdir())
+    maps.write_map(built.trainer, tmp_path)
+    assert [one.epoch for one in maps.read_maps(tmp_path)] == [2]
+    built.close()
 
 
 def test_shared_windows_have_no_maps(tmp_path):
