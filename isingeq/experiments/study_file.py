@@ -15,6 +15,7 @@
 `settings` are keys of the experiment; `sweep` gives such a key a list of values, and every combination is a point.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -194,8 +195,11 @@ def study_from(table: Table, where: str) -> Study:
 
 
 def slug(point: Point) -> str:
-    """Return a name of a folder for a point."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", point.label).strip("-") or "all"
+    """Return a name of a folder for a point: its values in a few words, and a digest of all their digits."""
+    if not point.values:
+        return "all"
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", point.label).strip("-")
+    return f"{words}-{hashlib.sha256(repr(point.values).encode()).hexdigest()[:8]}"
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from isingeq.experiments import study_plots
 from isingeq.experiments.build import build
 from isingeq.experiments.reading import amended, parse
 from isingeq.experiments.study import StudyWatcher, run_study, tasks_of
-from isingeq.experiments.study_file import Point, read_study, study_from
+from isingeq.experiments.study_file import Point, read_study, slug, study_from
 from isingeq.experiments.study_outcomes import (
     Outcome,
     Task,
@@ -115,12 +115,12 @@ def test_a_study_says_what_its_runs_come_to(study, tmp_path):
     by_task = {outcome.task: outcome for outcome in studied.outcomes}
     assert list(by_task) == tasks_of(study)
     point = study.points[2]
-    for method, folder in (
-        ("in-situ", "in-situ/sweeps-10-rate-0.05"),
-        ("ideal", "ideal/rate-0.05"),
-    ):
-        record = json.loads((tmp_path / "out" / "runs" / folder / "1" / "result.json").read_text())
-        task = Task(study.ideal_point(point) if method == "ideal" else point, method, 1)
+    for method, words in (("in-situ", "sweeps-10-rate-0.05"), ("ideal", "rate-0.05")):
+        at = study.ideal_point(point) if method == "ideal" else point
+        assert slug(at).startswith(words)
+        folder = tmp_path / "out" / "runs" / method / slug(at)
+        record = json.loads((folder / "1" / "result.json").read_text())
+        task = Task(at, method, 1)
         assert by_task[task].accuracy == record["test_accuracy"]
     # Learnt on the ideal machine, tested on the chip: the weights are those of the ideal run.
     assert not (tmp_path / "out" / "runs" / "ex-situ").exists()
@@ -161,7 +161,7 @@ def test_a_study_that_was_stopped_goes_on_where_it_was(once, tmp_path):
     stopped = run_study(once, out=tmp_path / "out", watcher=StudyWatcher(task=stop))
     assert stopped.interrupted
     assert len(stopped.outcomes) == 3
-    half = tmp_path / "out" / "runs" / "in-situ" / "sweeps-3-rate-0.2" / "0"
+    half = tmp_path / "out" / "runs" / "in-situ" / slug(tasks_of(once)[3].point) / "0"
     half.mkdir(parents=True, exist_ok=True)
     (half / "config.toml").write_text("killed before its first checkpoint")
     again = run_study(once, out=tmp_path / "out")
@@ -186,7 +186,7 @@ def test_a_signal_in_a_training_leaves_its_checkpoint(study, tmp_path, monkeypat
     studied = run_study(study, out=tmp_path / "out")
     assert studied.interrupted
     assert studied.outcomes == []
-    where = tmp_path / "out" / "runs" / "ideal" / "rate-0.05" / "0"
+    (where,) = (tmp_path / "out" / "runs" / "ideal").glob("rate-0.05-*/0")
     assert (where / "checkpoint.npz").is_file()
     monkeypatch.setattr(running, "train", lambda *_, **__: pytest.fail("it is resumed"))
     with pytest.raises(pytest.fail.Exception):
@@ -274,6 +274,23 @@ def test_losses_are_of_pairs(study):
     assert dict(zip(heads, rows[1], strict=True))["points lost to ideal"] == "7.00 ± 38.12"
     assert not {"chip units per unit", "failed because"} & set(heads)
     assert "points lost to ideal" not in table(study, found[:1])[0]
+
+
+def test_every_point_has_a_folder_of_its_own():
+    values = [
+        1.0,
+        -1.0,
+        0.0012345678,
+        0.0012345679,
+        "conjugate?a=1&b=2",
+        "conjugate?a=1?b=2",
+        (1, 2),
+        (12,),
+    ]
+    slugs = {slug(Point((("machine.x", value),))) for value in values}
+    assert len(slugs) == len(values)
+    assert not any(set("?&=/ ") & set(name) for name in slugs)
+    assert slug(Point(())) == "all"
 
 
 def test_lists_are_values_too(study, tmp_path):
