@@ -47,26 +47,28 @@ class Polished:
             return wiring.move(flow, batch, pool)
         num = len(batch.phases)
         found = Found(np.zeros(num, np.int64), np.full(num, np.nan))
-        left, rows, taken, near = np.arange(num), wiring.rows, 0, NEAR * flow.stiff
+        left, rolls, near = np.arange(num), np.zeros(num, np.int64), NEAR * flow.stiff
         slope = near
-        while True:
-            _polish(rows, batch, left, near, flow.tolerance, found, pool)
+        while left.size:
+            _polish(wiring.rows, batch, left, near, flow.tolerance, found, pool)
             left = left[np.isnan(found.residual[left])]
-            if not left.size:
-                return found
-            now = flow._replace(
-                gain=flow.gain[taken:], pump=flow.pump[taken:], sigma=flow.sigma[taken:],
-                tolerance=max(slope, flow.tolerance),
-            )  # fmt: skip
-            part = samples(batch, left)
-            rolled = wiring.move(now, part, pool)
-            batch.phases[left] = part.phases
-            found.steps[left] += rolled.steps
-            taken += int(rolled.steps.max())
-            if now.tolerance == flow.tolerance or taken >= flow.gain.size:
-                found.residual[left] = rolled.residual
-                return found
+            until = max(slope, flow.tolerance)
+            for taken in np.unique(rolls[left]):  # each sample has its own steps left
+                part = left[rolls[left] == taken]
+                now = flow._replace(
+                    gain=flow.gain[taken:], pump=flow.pump[taken:], sigma=flow.sigma[taken:],
+                    tolerance=until,
+                )  # fmt: skip
+                rolling = samples(batch, part)
+                rolled = wiring.move(now, rolling, pool)
+                batch.phases[part] = rolling.phases
+                rolls[part] += rolled.steps
+                found.steps[part] += rolled.steps
+                ended = (rolls[part] >= flow.gain.size) | (until == flow.tolerance)
+                found.residual[part[ended]] = rolled.residual[ended]
+            left = left[np.isnan(found.residual[left])]
             slope *= 0.1
+        return found
 
 
 def _polish(

@@ -73,6 +73,23 @@ def test_newton_takes_over_from_the_ball_and_ends_where_it_would():
     assert same.mean() > 0.9
 
 
+@pytest.mark.parametrize("steps", [45, 60, 90])
+def test_samples_have_all_their_steps_whatever_the_others_take(steps):
+    whole = problem(rows=12)
+    start = np.random.default_rng(3).uniform(-np.pi, np.pi, (12, 1, whole.n))
+    asked = {**EXACT, "max_steps": steps}
+    answer = xy(polish=True).settle(SettleRequest(whole, initial=start, **asked))
+    assert 0 < answer.settled.sum() <= 12
+    for row in range(12):
+        one = SettleRequest(
+            whole.with_fields(whole.fields[row : row + 1]), initial=start[row : row + 1], **asked
+        )
+        alone = xy(polish=True).settle(one)
+        np.testing.assert_array_equal(alone.states[0], answer.states[row])
+        assert alone.steps[0, 0] == answer.steps[row, 0]
+        assert alone.residual[0, 0] == answer.residual[row, 0]
+
+
 def test_newton_converges_as_fast_as_it_should():
     """From near by, nudged and with injection: a wrong curvature would take many more than three iterations."""
     free = SettleRequest(problem(injection=0.3), **EXACT)
