@@ -85,6 +85,10 @@ def windows_of(table: config.Network, data: Dataset) -> tuple[Window, ...]:
                 f"network.skips: [{a}, {b}] must lead over at least one layer of network.channels, "
                 f"numbered from 1 to {last}"
             )
+    if len({*map(tuple, table.skips)}) < len(table.skips):
+        raise ConfigError(
+            f"network.skips names a pair twice: {[list(pair) for pair in table.skips]}"
+        )
     if not table.channels:
         return ()
     if len(data.shape) not in (2, 3):

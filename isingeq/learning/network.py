@@ -127,6 +127,8 @@ class Network:
                 raise ProblemError(
                     f"layer {layer.name}: phases have no {window.pooling} of a pool; take average pooling"
                 )
+        if len(set(self.skips)) < len(self.skips):
+            raise ProblemError(f"skips name a pair twice: {self.skips}")
         for a, b in self.skips:
             if not 0 <= a < b - 1 < len(self.windows) - 1:
                 raise ProblemError(

@@ -115,6 +115,8 @@ def test_what_does_not_fit_is_refused_with_its_layer():
         network(skips=((0, 1),))
     with pytest.raises(ProblemError, match="skip 1, 3 must lead"):
         network(skips=((1, 3),))
+    with pytest.raises(ProblemError, match="skips name a pair twice"):
+        network(skips=((0, 2), (0, 2)))
     with pytest.raises(ProblemError, match="needs whole squares"):
         skip_window((9, 9, 1), (4, 4, 1))
     windows = network().windows
