@@ -92,6 +92,10 @@ def build(
     try:
         estimator = Estimator(**_named(Estimator, learning.model_dump(), method=learning.estimator))
         check_fits(network, opened, estimator)
+        if estimator.reject is not None and any(k.unit.kind == "spin" for k in network.layers):
+            raise ConfigError(
+                "learning.reject leaves out reads that jump, and spins do nothing else: set reject = none"
+            )
         pool = Pool(e.threads)
         trainer = Trainer(
             network,

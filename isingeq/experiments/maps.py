@@ -10,7 +10,7 @@ regions; on a uniform lattice ξ ≈ √(W / h)).
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
@@ -63,8 +63,8 @@ class Map:
 
     @property
     def active(self) -> NDArray[np.bool_]:
-        """True where a unit is active (n,)."""
-        return np.asarray(self.response >= ACTIVE * self.response.max())
+        """True where a unit is active (n,): nowhere where nothing responds."""
+        return np.asarray((self.response > 0) & (self.response >= ACTIVE * self.response.max()))
 
 
 def is_placed(network: Model) -> TypeGuard[Network]:
@@ -96,8 +96,9 @@ def write_map(trainer: Trainer, folder: Path) -> None:
 
 def measure(trainer: Trainer) -> Map:
     """Return the map of a trainer's parameters as they are."""
-    data, network, estimator = trainer.data, trainer.network, trainer.estimator
+    data, network = trainer.data, trainer.network
     assert is_placed(network)
+    estimator = replace(trainer.estimator, select="mean", skip_correct=False)  # every read counts
     step = estimate(
         estimator, network, trainer.backend, trainer.parameters, data.x_train[:_MOST], data.y_train[:_MOST],
         seed=trainer.seed, schedule=trainer.position.schedule, pool=trainer.pool, out=trainer.parameters.like(),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from isingeq.errors import CheckpointError
 from isingeq.experiments.build import build
+from isingeq.experiments.config import Machine, Mapped
 from isingeq.experiments.map_plots import draw_maps
 from isingeq.experiments.maps import ACTIVE, distances, is_placed, read_maps, screening_length
 from isingeq.experiments.plots import NAMES, draw
@@ -25,7 +26,11 @@ def show(path: Path) -> Record:
     folder = open_run_folder(path)
     if not folder.epochs:
         raise CheckpointError(f"{path} has no epoch yet: there is nothing to draw")
-    built = build(folder.experiment, folder.checkpoint)
+    # what is drawn is on disk: the run's own machine may be in use, or gone
+    nothing = {"machine": Machine(backend="null"), "mapping": Mapped()}
+    built = build(
+        folder.experiment, folder.checkpoint, on=folder.experiment.model_copy(update=nothing)
+    )
     try:
         trainer = built.trainer
         trainer.resume()

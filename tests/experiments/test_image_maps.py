@@ -123,6 +123,15 @@ def test_a_map_is_written_whole_or_not_at_all(folder, tmp_path, monkeypatch):
     built.close()
 
 
+def test_samples_that_training_skips_respond_too(tmp_path):
+    experiment = windows(
+        "network.unit=amplitude", "network.output=box", "network.cost=squared_error", "data.train_size=300",
+        "learning.skip_correct=true", "learning.epochs=1", "learning.rate=0.02", "machine.backend=conjugate",
+    )  # fmt: skip
+    train(experiment, out=tmp_path / "run", plots=False)
+    assert [one.num_kept for one in maps.read_maps(tmp_path / "run")] == [64, 64]
+
+
 def test_shared_windows_have_no_maps(tmp_path):
     train(windows("network.shared=true", "learning.epochs=1"), out=tmp_path / "run", plots=False)
     assert not list(maps.read_maps(tmp_path / "run"))

@@ -7,12 +7,14 @@ import pytest
 
 from isingeq.backend import SettleRequest
 from isingeq.errors import CheckpointError, ConfigError
+from isingeq.experiments import build as building
 from isingeq.experiments import maps
 from isingeq.experiments.build import build
 from isingeq.experiments.reading import read_experiment
 from isingeq.experiments.run import evaluate, resume, train
 from isingeq.experiments.showing import show
 from isingeq.learning.trainer import Trainer
+from isingeq.registry import open_backend
 from isingeq.tasks import load
 
 
@@ -105,6 +107,45 @@ def test_a_screening_length_is_found_again():
     assert np.isnan(maps.screening_length(response[:1], away[:1]))
     one = maps.Map(0, response, np.zeros(1), 1)
     assert one.active.tolist() == [True, True, True, True, True, False]
+
+
+def test_nothing_is_active_where_nothing_responds():
+    assert not maps.Map(0, np.zeros(3), np.zeros(1), 1).active.any()
+    assert not maps.Map(0, np.full(3, np.nan), np.zeros(1), 0).active.any()
+
+
+def test_responses_are_of_each_read_by_itself(folder):
+    """Whatever of the reads training contrasts."""
+    one_sided = ("learning.estimator=positive", "learning.reject=none", "learning.nudging=1e-3")
+    found = []
+    for select in ("mean", "best"):
+        built = build(xor(*one_sided, f"learning.select={select}"), folder / "checkpoint.npz")
+        found.append(maps.measure(built.trainer).response)
+        built.close()
+    np.testing.assert_array_equal(*found)
+
+
+def test_show_needs_no_machine(folder, monkeypatch):
+    asked = []
+
+    def opened(spec, *rest):
+        asked.append(spec)
+        return open_backend(spec)
+
+    monkeypatch.setattr(building, "open_backend", opened)
+    show(folder)
+    assert asked == ["null"]
+
+
+def test_rejection_is_refused_for_spins():
+    spins = (
+        "network.unit=spin",
+        "network.output=spin",
+        "network.cost=squared_error",
+        "learning.precision=float32",
+    )
+    with pytest.raises(ConfigError, match="spins do nothing else: set reject = none"):
+        build(xor(*spins, **{"machine.backend": "gibbs"}))
 
 
 def test_show_draws_a_run(folder):
