@@ -115,6 +115,7 @@ def resume(
         if experiment is not None:
             folder.write_experiment(experiment)
         folder.forget_epochs_after(built.trainer.position.epoch)
+        folder.forget_result()
         return _run(built, folder, watcher, started, plots)
     finally:
         built.close()

@@ -88,6 +88,10 @@ class RunFolder:
             )
         write_text(self.path / "metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
 
+    def forget_result(self) -> None:
+        """Drop what an earlier end came to: the run goes on."""
+        (self.path / "result.json").unlink(missing_ok=True)
+
     def read(self, name: str) -> Record:
         """Return what `name`.json holds."""
         record: Record = json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))

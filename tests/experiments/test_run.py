@@ -68,6 +68,22 @@ def test_metrics_come_line_by_line(blobs, tmp_path):
     assert seen == [1, 2, 3, 4]
 
 
+def test_a_run_that_goes_on_has_no_result(blobs, tmp_path):
+    train(with_learning(blobs, epochs=1), out=tmp_path / "run", plots=False)
+    longer = with_learning(blobs, epochs=4)
+    assert isinstance(
+        resume(
+            tmp_path / "run",
+            longer,
+            watcher=stop_after(-(-108 // longer.learning.batch_size) + 2),
+            plots=False,
+        ),
+        Stopped,
+    )
+    assert not (tmp_path / "run" / "result.json").exists()
+    assert resume(tmp_path / "run", plots=False)["epochs"] == 4
+
+
 def test_a_run_counts_its_own_time_alone(blobs, tmp_path):
     before = time.process_time(), time.perf_counter()
     assert before[0] > 0
