@@ -176,10 +176,16 @@ def evaluate(
 ) -> None:
     """Test a trained run, on its own backend or on another one."""
     with command(json=json, quiet=quiet, debug=debug) as output:
+        from isingeq.errors import ConfigError
         from isingeq.experiments import run
         from isingeq.experiments.reading import amended
         from isingeq.experiments.run_folder import open_run_folder
 
+        for setting in settings or ():
+            if not setting.startswith(("machine.", "mapping.")):
+                raise ConfigError(
+                    f"--set {setting} changes nothing in a test of a trained run: it takes machine.* and mapping.*"
+                )
         on = amended(
             open_run_folder(run_dir).experiment,
             settings=settings or (),

@@ -81,8 +81,12 @@ class Conjugate:
             raise ConfigError(
                 f"dt {self.dt} must lie between 0 and 2, the stability bound of a lone unit"
             )
-        if not (self.ramp >= 0 and 0 < self.ramp_share <= 1 and self.momentum >= 0):
-            raise ConfigError("ramp and momentum must be >= 0, ramp_share between 0 and 1")
+        if not (
+            0 <= self.ramp < np.inf and 0 < self.ramp_share <= 1 and 0 <= self.momentum < np.inf
+        ):
+            raise ConfigError(
+                "ramp and momentum must be finite and >= 0, ramp_share between 0 and 1"
+            )
 
     @property
     def relaxation(self) -> Relaxation | None:

@@ -26,8 +26,8 @@ class Noise:
     weight: float = 0.0
 
     def __post_init__(self) -> None:
-        if not all(sigma >= 0 for sigma in (self.force, self.state, self.weight)):
-            raise ConfigError(f"noise must be >= 0, got {self}")
+        if not all(0 <= sigma < np.inf for sigma in (self.force, self.state, self.weight)):
+            raise ConfigError(f"noise must be finite and >= 0, got {self}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,14 @@ def test_evaluate_repeats_the_accuracy_of_train(isingeq):
     assert re.search(r"of 30 samples on hopfield \(simulated\)", elsewhere.out)
 
 
+def test_evaluate_refuses_what_would_change_nothing(isingeq):
+    isingeq("train", "blobs.toml", "--out", "run")
+    refused = isingeq("evaluate", "run", "--set", "learning.free_steps=1")
+    assert refused.code == 2
+    assert "learning.free_steps=1 changes nothing" in refused.err
+    assert isingeq("evaluate", "run", "--set", "machine.backend=hopfield").code == 0
+
+
 def test_backprop_is_one_flag_away_and_says_that_it_settles_nowhere(isingeq):
     ended = isingeq("train", "blobs.toml", "--json", "--set", "learning.estimator=backprop")
     result = last_object(ended.out)

@@ -164,6 +164,14 @@ def test_an_order_that_is_none_is_refused():
         Conjugate(nudged_order="auto")
 
 
+@pytest.mark.parametrize("name", ["ramp", "momentum"])
+def test_infinite_stiffness_and_momenta_are_refused(name):
+    with pytest.raises(ConfigError, match="finite"):
+        Conjugate(**{name: INF})
+    with pytest.raises(ConfigError, match="finite"):
+        Noise(state=INF)
+
+
 def test_a_last_friction_needs_a_first():
     with pytest.raises(ConfigError, match="needs a damping to start from"):
         Conjugate(final_damping=2.0)
