@@ -23,6 +23,7 @@ from isingeq.learning.model import Model
 from isingeq.learning.network import Network
 from isingeq.learning.nonconservative import check_field, terms_of
 from isingeq.learning.optimizer import Optimizer
+from isingeq.learning.phases import check_slope
 from isingeq.learning.rate_backprop import check_feedforward
 from isingeq.learning.rate_network import RateNetwork
 from isingeq.learning.reciprocation import check_pairs
@@ -92,10 +93,6 @@ def build(
     try:
         estimator = Estimator(**_named(Estimator, learning.model_dump(), method=learning.estimator))
         check_fits(network, opened, estimator)
-        if estimator.reject is not None and any(k.unit.kind == "spin" for k in network.layers):
-            raise ConfigError(
-                "learning.reject leaves out reads that jump, and spins do nothing else: set reject = none"
-            )
         pool = Pool(e.threads)
         trainer = Trainer(
             network,
@@ -183,7 +180,8 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
 
     Raises:
         CapabilityError: units, couplings, size or nudging are outside its capabilities.
-        ConfigError: spins under backprop, the plain or the recurrent one, or an estimator for other forces.
+        ConfigError: spins under backprop, the plain or the recurrent one, or under rejection, or an estimator for
+            other forces.
     """
     check_field(estimator.method, network)
     if isinstance(network, RateNetwork):
@@ -192,6 +190,10 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
     elif estimator.kolen_pollack or estimator.homeostasis:
         raise ConfigError(
             "learning.kolen_pollack and learning.homeostasis are for forces without an energy: leave them away"
+        )
+    if estimator.reject is not None and any(k.unit.kind == "spin" for k in network.layers):
+        raise ConfigError(
+            "learning.reject leaves out reads that jump, and spins do nothing else: set reject = none"
         )
     parameters, x = network.initial(0), np.zeros((1, network.inputs), np.float32)
     if estimator.method == "backprop":
@@ -205,6 +207,8 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
         assert isinstance(network, Network)
         check_amplitudes(network)
     problem = network.problem(network.couplings(parameters), network.encode(parameters, x, Pool()))
+    if estimator.tangent:
+        check_slope(estimator, problem)
     is_complex = np.iscomplexobj(estimator.phases()[0])
     request = SettleRequest(
         problem,

@@ -256,5 +256,5 @@ def _told(path: Path) -> Iterator[None]:
         if RunFolder(path.parent).checkpoint.exists():
             way = f"go on from the last checkpoint with --resume {path.parent}"
         raise CheckpointError(
-            f"{path} cannot be written ({error.strerror}): free space, then {way}"
+            f"{path} cannot be written ({error.strerror}): mend that, then {way}"
         ) from error

@@ -15,6 +15,7 @@ from isingeq.learning.model import Model
 from isingeq.learning.network import Encoded
 from isingeq.learning.nonconservative import correction
 from isingeq.learning.parameters import Parameters
+from isingeq.problem import Problem
 from isingeq.schedule import Schedule
 from isingeq.terms import Clamp, Term
 
@@ -49,6 +50,19 @@ def chosen(estimator: Estimator, equilibrium: Equilibrium) -> Floats:
     return equilibrium.states[np.arange(len(best)), best]
 
 
+def check_slope(estimator: Estimator, problem: Problem) -> None:
+    """Refuse a tangent nudge where reads have no slope in common.
+
+    Raises:
+        CapabilityError: the mean over several reads of phases.
+    """
+    if problem.angular and estimator.reads > 1 and estimator.select == "mean":
+        raise CapabilityError(
+            "a tangent nudge holds the slope at one state, and reads of phases are in several: "
+            "set reads = 1 or select = best"
+        )
+
+
 def settle_nudged(
     estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, free: Equilibrium,
     labels: Labels, part: np.ndarray, *, seed: int, schedule: Schedule | None,
@@ -65,11 +79,7 @@ def settle_nudged(
     if estimator.method != "coupled":
         term = network.cost.nudge(per_sample, labels[rows], units)
     if term is None or estimator.tangent or type(term) not in backend.capabilities.terms:
-        if problem.angular and estimator.reads > 1 and estimator.select == "mean":
-            raise CapabilityError(
-                "a tangent nudge holds the slope at one state, and reads of phases are in several: "
-                "set reads = 1 or select = best"
-            )
+        check_slope(estimator, problem)
         at = chosen(estimator, free)[part]
         outputs = at[:, slice(*units)]
         slope = np.tile(network.cost.slope(parameters, outputs, labels[part]), (phases, 1))

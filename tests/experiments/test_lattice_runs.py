@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isingeq.backend import SettleRequest
-from isingeq.errors import CheckpointError, ConfigError
+from isingeq.errors import CapabilityError, CheckpointError, ConfigError
 from isingeq.experiments import build as building
 from isingeq.experiments import maps
 from isingeq.experiments.build import build
@@ -242,13 +242,14 @@ def test_other_units_take_inputs_at_sites_too(unit, tmp_path):
         (("network.single=false",), "network.outputs gives 1 sites, xor needs 2"),
         (("network.gains=[0.5]",), "leave one away"),
         (("network.mean=none",), "give network.mean"),
+        (("learning.tangent=true",), "reads of phases are in several: set reads = 1"),
         (("network.leaps=[5]",), "a leap of 5 does not fit"),
         (("network.sites=none", "network.lattice=none"), "network.inputs belongs to a lattice"),
         (("data.name=iris", "network.inputs=[0, 1, 2, 3]"), "reads 2 classes off one output unit"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(settings, says):
-    with pytest.raises(ConfigError, match=says) as raised:
+    with pytest.raises((ConfigError, CapabilityError), match=says) as raised:
         build(xor(*settings))
     assert "\n" not in str(raised.value)
 
