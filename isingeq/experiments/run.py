@@ -148,6 +148,10 @@ def evaluate(
             )
         if warning := trainer.resume():
             warned(warning)
+        if not (path / "result.json").exists():
+            warned(
+                f"{path} has not ended: it is tested as it is after epoch {trainer.position.epoch}"
+            )
         if moved:
             # A schedule belongs to the backend that it was found for.
             trainer.position.schedule, trainer.position.renewed_at = None, -1

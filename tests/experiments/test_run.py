@@ -81,6 +81,9 @@ def test_a_run_that_goes_on_has_no_result(blobs, tmp_path):
         Stopped,
     )
     assert not (tmp_path / "run" / "result.json").exists()
+    said = []
+    evaluate(tmp_path / "run", warned=said.append)
+    assert said == [f"{tmp_path / 'run'} has not ended: it is tested as it is after epoch 1"]
     assert resume(tmp_path / "run", plots=False)["epochs"] == 4
 
 
