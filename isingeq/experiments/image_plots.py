@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from isingeq.backend import Floats
 from isingeq.experiments.maps import ACTIVE, FAINTEST, MOST_FRAMES, Map, unit_changes
@@ -98,6 +99,7 @@ def _panels(picture: _Picture, path: Path) -> None:
     share = grid[1, 0]
     units = slice(0, picture.network.spans[len(picture.network.windows) - 1][1])
     share.plot([one.epoch for one in maps], [100 * one.active[units].mean() for one in maps])
+    share.xaxis.set_major_locator(MaxNLocator(integer=True))
     share.set_xlabel("epoch")
     share.set_ylabel("active units of images (%)")
     share.set_ylim(0, 105)
