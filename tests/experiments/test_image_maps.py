@@ -99,11 +99,10 @@ def test_a_damaged_map_is_named_and_a_missing_one_left_out(folder, tmp_path):
     middle = path / "maps" / "00001.npz"
     middle.write_bytes(middle.read_bytes()[:300])
     with pytest.raises(CheckpointError, match=r"map .*00001.npz is damaged .* delete it"):
-        show(path)
+        list(maps.read_maps(path))
     middle.unlink()
     (path / "maps" / "notes.npz").write_text("mine")
     assert [one.epoch for one in maps.read_maps(path)] == [0, 2]
-    assert "images.png" in show(path)["pictures"]
 
 
 def test_a_map_is_written_whole_or_not_at_all(folder, tmp_path, monkeypatch):

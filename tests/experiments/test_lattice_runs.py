@@ -8,7 +8,7 @@ import pytest
 from isingeq.backend import SettleRequest
 from isingeq.errors import CapabilityError, CheckpointError, ConfigError
 from isingeq.experiments import build as building
-from isingeq.experiments import maps
+from isingeq.experiments import maps, showing
 from isingeq.experiments.build import build
 from isingeq.experiments.reading import read_experiment
 from isingeq.experiments.run import evaluate, resume, train
@@ -133,6 +133,8 @@ def test_show_needs_no_machine(folder, monkeypatch):
         return open_backend(spec)
 
     monkeypatch.setattr(building, "open_backend", opened)
+    monkeypatch.setattr(showing, "draw", lambda *given: None)
+    monkeypatch.setattr(showing, "draw_maps", lambda *given: ())
     show(folder)
     assert asked == ["null"]
 
