@@ -5,16 +5,14 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from isingeq.backend import Floats
-from isingeq.experiments.maps import ACTIVE, FAINTEST, MOST_FRAMES, Map, unit_changes
-from isingeq.experiments.plots import STYLE
+from isingeq.experiments.maps import ACTIVE, FAINTEST, Map, unit_changes
+from isingeq.experiments.plots import STYLE, animate
 from isingeq.learning.network import Network
 
 NAMES = ("images.png", "images.gif")
@@ -29,7 +27,7 @@ def draw_images(folder: Path, network: Network, maps: Sequence[Map]) -> tuple[st
     picture = _Picture(network, maps)
     with mpl.rc_context(STYLE | {"axes.grid": False}):
         _panels(picture, folder / NAMES[0])
-        _animation(picture, folder / NAMES[1])
+        animate(folder / NAMES[1], len(maps), picture.respond, picture.change)
     return NAMES
 
 
@@ -112,17 +110,3 @@ def _panels(picture: _Picture, path: Path) -> None:
         label="change of a unit's couplings (rms)",
     )  # fmt: skip
     figure.savefig(path)
-
-
-def _animation(picture: _Picture, path: Path) -> None:
-    """Write the way from the first epoch to the last."""
-    figure = Figure(figsize=(6.4, 3.4), dpi=70, layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    at = np.unique(np.linspace(0, len(picture.maps) - 1, MOST_FRAMES).round().astype(int))
-
-    def show(frame: int) -> None:
-        picture.respond(left, at[frame])
-        picture.change(right, at[frame])
-
-    FuncAnimation(figure, show, frames=len(at)).save(str(path), PillowWriter(fps=6))

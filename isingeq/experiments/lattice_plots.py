@@ -5,9 +5,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -17,13 +15,12 @@ from isingeq.backend import Floats
 from isingeq.experiments.maps import (
     ACTIVE,
     FAINTEST,
-    MOST_FRAMES,
     Map,
     distances,
     pairs_of,
     screening_length,
 )
-from isingeq.experiments.plots import STYLE
+from isingeq.experiments.plots import STYLE, animate
 from isingeq.learning.network import Network
 
 NAMES = ("lattice.png", "screening.png", "lattice.gif")
@@ -40,7 +37,7 @@ def draw_lattice(folder: Path, network: Network, maps: Sequence[Map]) -> tuple[s
     with mpl.rc_context(STYLE | {"axes.grid": False}):
         _panels(picture, folder / NAMES[0])
         _screening(network, maps, folder / NAMES[1])
-        _animation(picture, folder / NAMES[2])
+        animate(folder / NAMES[2], len(maps), picture.respond, picture.couple)
     return NAMES
 
 
@@ -69,8 +66,9 @@ class _Picture:
         shift = sheet[0] * (self.wiring.graph.shape[-1] + 1) if sheet else 0
         return np.stack([column + shift, -row], axis=1).astype(float)
 
-    def respond(self, axes: Axes, one: Map) -> None:
-        """Draw units by their response, marginal ones hollow."""
+    def respond(self, axes: Axes, k: int) -> None:
+        """Draw units by their response in map k, marginal ones hollow."""
+        one = self.maps[k]
         largest = float(one.response.max())
         self._frame(axes, f"response, epoch {one.epoch}: up to {largest:.2g}")
         axes.add_collection(
@@ -82,8 +80,9 @@ class _Picture:
         x, y = self.units.T
         axes.scatter(x, y, self.size, fill, edgecolors=colour, linewidths=2, zorder=2)
 
-    def couple(self, axes: Axes, one: Map) -> None:
-        """Draw couplings by their value, as thick as what changed of them."""
+    def couple(self, axes: Axes, k: int) -> None:
+        """Draw couplings by their value in map k, as thick as what changed of them."""
+        one = self.maps[k]
         self._frame(axes, f"couplings, epoch {one.epoch}")
         changed = np.abs(one.couplings - self.maps[0].couplings) / self.change
         axes.add_collection(
@@ -122,12 +121,12 @@ def _bowed(start: Floats, end: Floats) -> Floats:
 
 def _panels(picture: _Picture, path: Path) -> None:
     """Draw first, middle and last epoch, responses over couplings."""
-    chosen = [picture.maps[k] for k in (0, len(picture.maps) // 2, -1)]
+    chosen = 0, len(picture.maps) // 2, len(picture.maps) - 1
     figure = Figure(figsize=(9, 6.2), dpi=90, layout="constrained")
     grid = figure.subplots(2, 3, squeeze=False)
-    for column, one in enumerate(chosen):
-        picture.respond(grid[0, column], one)
-        picture.couple(grid[1, column], one)
+    for column, k in enumerate(chosen):
+        picture.respond(grid[0, column], k)
+        picture.couple(grid[1, column], k)
     figure.colorbar(
         mpl.cm.ScalarMappable(picture.responses, "viridis"), ax=grid[0], shrink=0.8,
         label=f"response R, as a share of the largest\nhollow: marginal, below {ACTIVE:.0%}",
@@ -168,17 +167,3 @@ def _screening(network: Network, maps: Sequence[Map], path: Path) -> None:
     share.set_ylabel("active units (%), dotted")
     share.set_ylim(0, 105)
     figure.savefig(path)
-
-
-def _animation(picture: _Picture, path: Path) -> None:
-    """Write the way from the first epoch to the last."""
-    figure = Figure(figsize=(6.4, 3.4), dpi=70, layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    at = np.unique(np.linspace(0, len(picture.maps) - 1, MOST_FRAMES).round().astype(int))
-
-    def show(k: int) -> None:
-        picture.respond(left, picture.maps[at[k]])
-        picture.couple(right, picture.maps[at[k]])
-
-    FuncAnimation(figure, show, frames=len(at)).save(str(path), PillowWriter(fps=6))

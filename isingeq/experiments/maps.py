@@ -37,9 +37,6 @@ ACTIVE = 0.1
 FAINTEST = 1e-4
 """Share of the largest response that is drawn as none."""
 
-MOST_FRAMES = 60
-"""Of an animation."""
-
 _MOST = 64
 """Training samples that a response is the mean of."""
 

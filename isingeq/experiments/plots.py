@@ -1,12 +1,14 @@
 """Pictures of a run: accuracy, residual, steps and weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
@@ -31,6 +33,7 @@ _MANY = 500
 """Weights from which on a histogram shows its tails by a logarithm."""
 
 _MOST_IMAGES = 40
+_MOST_FRAMES = 60
 
 
 def draw(
@@ -55,6 +58,22 @@ def draw(
         _residual(epochs, folder.path / NAMES[1])
         _steps(epochs, folder.path / NAMES[2])
         _weights(data, network, parameters, folder.path / NAMES[3])
+
+
+def animate(
+    path: Path, number: int, left: Callable[[Axes, int], None], right: Callable[[Axes, int], None]
+) -> None:
+    """Write an animation of two pictures side by side, each drawn by its number from 0 to `number` − 1."""
+    figure = Figure(figsize=(6.4, 3.4), dpi=70, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 2)
+    at = np.unique(np.linspace(0, number - 1, _MOST_FRAMES).round().astype(int))
+
+    def show(frame: int) -> None:
+        left(axes[0], at[frame])
+        right(axes[1], at[frame])
+
+    FuncAnimation(figure, show, frames=len(at)).save(str(path), PillowWriter(fps=6))
 
 
 def _accuracy(epochs: Sequence[Record], test_accuracy: float | None, path: Path) -> None:
