@@ -19,8 +19,9 @@ detection and the machine knows x̃ alone. ξ is white noise in Ito's sense, one
     dx = [(p − 1 − j) x − x³ − ε e (Σ J x̃ + √a h)] dt + g √j (V − ½) ξ dt
     dV/dt = 2 (p − 1 − j − 3 x²) V − 2 j (V − ½)² + 1 + j + 2 x²            V: variance of a pulse, ½ in vacuum
 
-Steps are Euler's, with noise Euler–Maruyama's; a variance decays implicitly, so that it stays positive. Where the
-couplings ask for shorter steps than the schedule has (a trainer freezes it, and they grow), each is made in sub-steps.
+Steps are Euler's, with noise Euler–Maruyama's; a variance decays implicitly, so that it stays positive. Where couplings
+or a sample's fields ask for shorter steps than the schedule has (a trainer freezes it, and they grow), each is made in
+sub-steps.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -140,69 +141,75 @@ class Coherent:
             DivergenceError: an amplitude is no longer finite.
         """
         assert isinstance(task.schedule, Drive)
-        pieces = self._sub_steps(task, task.schedule)
-        schedule = replace(
-            task.schedule, sweeps=pieces * task.schedule.sweeps, dt=task.schedule.dt / pieces
-        )
+        schedule, pieces = task.schedule, self._sub_steps(task, task.schedule)
         kind: np.dtype[np.floating] = np.dtype(
             np.float64 if task.precision == "float64" else np.float32
         )
         name, bonds = bonds_of(task.graph, kind)
-        course = self._course(schedule, task.graph.n, pieces * self.look)
+        courses = {int(k): self._course(schedule, int(k), task.graph.n) for k in np.unique(pieces)}
         spins = np.empty((task.h.shape[0], task.reads, task.graph.n), np.int8)
         traces = np.empty((5, schedule.sweeps if task.trace else 0, *spins.shape[:2]))
-        parts = tiles(*spins.shape[:2], task.pool.threads)
+        parts = [
+            (k, lanes)
+            for k in courses
+            for lanes in tiles(np.flatnonzero(pieces == k), task.reads, task.pool.threads)
+        ]
 
         def work(first: int, last: int) -> None:
-            for lanes in parts[first:last]:
-                seen, tile = self._tile(task, lanes, schedule.dt, kind)
+            for k, lanes in parts[first:last]:
+                course = courses[k]
+                seen, tile = self._tile(task, lanes, course.dt, kind)
                 found = Found(
                     np.full(lanes.width, np.inf),
                     np.ones(seen.size, np.int8),
-                    np.empty((5, traces.shape[1], lanes.width)),
+                    np.empty((5, k * traces.shape[1], lanes.width)),
                 )
                 final = drive(seen, aligned(seen.size, kind), tile, bonds, course, found)
                 if not np.isfinite(final).all():
                     raise DivergenceError(
-                        f"a coherent machine diverged (dt {schedule.dt:g}): lower dt, pump or feedback"
+                        f"a coherent machine diverged (dt {course.dt:g}): lower dt, pump or feedback"
                     )
                 kept = np.copysign(1.0, final) if self.keep == "final" else found.spins
                 where = lanes.samples[: lanes.count], lanes.reads[: lanes.count]
                 spins[where] = kept.reshape(-1, lanes.width).T[: lanes.count]
-                traces[:, :, *where] = found.trace[..., : lanes.count]
+                traces[:, :, *where] = found.trace[:, k - 1 :: k, : lanes.count]
 
         task.pool.split(len(parts), work)
         details = {
             "representation": name,
-            "lanes": parts[0].width,
-            "sub_steps": pieces,
+            "lanes": parts[0][1].width,
+            "sub_steps": int(pieces.max()),
             "control": asdict(self.control),
         }
-        trace = self._trace(traces[:, pieces - 1 :: pieces]) if task.trace else None
+        trace = self._trace(traces) if task.trace else None
         return Outcome(spins, details, trace)
 
-    def _sub_steps(self, task: Task, schedule: Drive) -> int:
-        """Return how many pieces each step is made in: for the couplings alone, so that no sample depends on others.
+    def _sub_steps(self, task: Task, schedule: Drive) -> NDArray[np.int64]:
+        """Return how many pieces each step is made in, sample by sample, so that none depends on others (b,).
 
-        Where steps have to be cut at all, fields as large as what the couplings make may come on top.
+        Couplings decide first: where steps have to be cut at all, fields as large as what these make may come on top.
+        A sample with larger fields has its own number.
         """
         longest = self._longest(task.graph, np.zeros(0), schedule)
         if schedule.dt > longest:
             longest = self._longest(task.graph, task.graph.reach, schedule)
-        pieces = int(min(max(1, np.ceil(schedule.dt / longest)), MOST))
-        shorter = replace(schedule, dt=schedule.dt / pieces)
-        longest = self._longest(task.graph, task.h, shorter)
-        if shorter.dt > longest:
+        pieces = np.full(len(task.h), max(1, np.ceil(schedule.dt / longest)))
+        if schedule.dt / pieces.max(initial=1) > self._longest(task.graph, task.h, schedule):
+            each = [self._longest(task.graph, h, schedule) for h in task.h]
+            pieces = np.maximum(pieces, np.ceil(schedule.dt / np.array(each)))
+        if pieces.max(initial=1) > MOST:
             raise ConfigError(
-                f"dt {schedule.dt:g} of a coherent machine must be at most {pieces * longest:.3g} for these couplings, "
-                f"pump and feedback: beyond it Euler steps are unstable even in {pieces} pieces; lower dt, or leave it "
-                "out"
+                f"dt {schedule.dt:g} of a coherent machine must be at most "
+                f"{MOST * schedule.dt / pieces.max():.3g} for these couplings, fields, pump and feedback: "
+                f"beyond it Euler steps are unstable even in {MOST} pieces; lower dt, or leave it out"
             )
-        return pieces
+        return pieces.astype(np.int64)
 
-    def _course(self, schedule: Drive, n: int, look: int) -> Course:
-        """Return the coefficients of every step."""
-        control, dt = self.control, schedule.dt
+    def _course(self, schedule: Drive, pieces: int, n: int) -> Course:
+        """Return the coefficients of every step, each in so many pieces."""
+        control = self.control
+        schedule = replace(schedule, sweeps=pieces * schedule.sweeps, dt=schedule.dt / pieces)
+        dt = schedule.dt
         pump, feedback, target = (
             np.linspace(*line, schedule.sweeps)
             for line in (schedule.pump, schedule.feedback, control.target)
@@ -219,7 +226,9 @@ class Coherent:
             blur=self._blur(dt),
             kick=self.noise * np.sqrt(self.outcoupling * dt),
             tap=self.tap,
-            look=look if self.keep == "best" or control.follows else schedule.sweeps + 1,
+            look=pieces * self.look
+            if self.keep == "best" or control.follows
+            else schedule.sweeps + 1,
         )
 
     def _tile(

@@ -50,18 +50,19 @@ class Lanes:
         return streams(np.uint64(seed), self.samples, self.reads)
 
 
-def tiles(batch: int, reads: int, threads: int) -> list[Lanes]:
-    """Return the replicas (b, r) in order as tiles: the widest of which every thread gets one, narrower ones last.
+def tiles(samples: NDArray[np.int64], reads: int, threads: int) -> list[Lanes]:
+    """Return the replicas of samples (k,) in order as tiles.
 
-    No tile stands half empty but the last. No result depends on the choice.
+    The widest of which every thread gets one come first, narrower ones last; no tile stands half empty but the last.
+    No result depends on the choice.
     """
-    total, out, first = batch * reads, [], 0
+    total, out, first = samples.size * reads, [], 0
     widths = [vectors * LANES for vectors in (WIDE, MIDDLE, NARROW)]
     widths = [width for width in widths if total >= width * threads] or widths[-1:]
     while first < total:
         width = next((width for width in widths if total - first > width // 2), widths[-1])
         places = np.minimum(np.arange(first, first + width), total - 1)
-        out.append(Lanes(places // reads, places % reads, min(width, total - first)))
+        out.append(Lanes(samples[places // reads], places % reads, min(width, total - first)))
         first += width
     return out
 

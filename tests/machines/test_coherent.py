@@ -309,6 +309,25 @@ class TestSubSteps:
             if fields.any():
                 assert np.array_equal(part.spins, whole.spins[:1])
 
+    def test_a_sample_with_large_fields_has_its_own_number(self, pool):
+        graph, machine = graph_of("ring"), Coherent("mean-field", sweeps=30)
+        h = fields_of(graph) * np.array([[1.0], [100.0], [0.0]])
+        frozen = machine.suggest(graph, 0 * h)
+        whole = run(machine, graph, h, pool, schedule=frozen, reads=40, trace=True)
+        assert whole.details["sub_steps"] > 1
+        counts = []
+        for k in range(len(h)):
+            part = run(machine, graph, h[k : k + 1], pool, schedule=frozen, reads=40, trace=True)
+            counts.append(part.details["sub_steps"])
+            # The first sample's random numbers are those of the whole batch.
+            if not k:
+                assert np.array_equal(part.spins[0], whole.spins[0])
+                np.testing.assert_allclose(
+                    part.trace.energy[:, 0], whole.trace.energy[:, 0], rtol=1e-12
+                )
+        assert counts[0] < counts[1] == whole.details["sub_steps"]
+        assert counts[2] == 1
+
     def test_they_begin_where_steps_begin_to_grow(self, pool):
         # J = +1 on a long even ring: eigenvalues from −2 to 2, rate (1 − p) + 2 ε = 3. With fields of ±2, amplitudes of
         # 1 are allowed for: rate 3 + 1 − p + 2 ε = 6.
@@ -336,9 +355,9 @@ class TestRefusals:
         with pytest.raises(ConfigError, match=r"dt 100 .* at most \d+\.?\d* .* 16 pieces"):
             run(machine, graph, h, pool, schedule=replace(good, dt=100.0))
 
-    def test_fields_that_no_sub_step_of_the_couplings_bears(self, pool):
-        machine, h = Coherent("mean-field"), np.array([[1e4]])
-        with pytest.raises(ConfigError, match="in 1 pieces"):
+    def test_fields_that_no_sub_step_bears(self, pool):
+        machine, h = Coherent("mean-field"), np.array([[0.0], [1e4]])
+        with pytest.raises(ConfigError, match=r"at most 0\.0\d+ .* in 16 pieces"):
             run(machine, ALONE, h, pool, schedule=Drive(5, 0.3, (1.0, 1.0), (1.0, 1.0)))
 
     @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from isingeq.machines.tiles import tiles
 
 
 def widths(batch, reads, threads):
-    return [lanes.width for lanes in tiles(batch, reads, threads)]
+    return [lanes.width for lanes in tiles(np.arange(batch), reads, threads)]
 
 
 @given(st.integers(1, 9), st.integers(1, 300), st.integers(1, 4))
 def test_every_replica_is_in_one_tile_in_order(batch, reads, threads):
-    cut = tiles(batch, reads, threads)
+    cut = tiles(np.arange(batch), reads, threads)
     found = np.concatenate(
         [lanes.samples[: lanes.count] * reads + lanes.reads[: lanes.count] for lanes in cut]
     )
