@@ -152,8 +152,8 @@ def _finish(output: Output, outcome: object) -> None:
         f"(training {outcome['train_accuracy']:.2%}) "
         f"after {outcome['epochs']} epochs and {outcome['wall_s']:.1f} s"
     )
-    of_maps = [name for name in MAP_NAMES if (Path(outcome["run_dir"]) / name).exists()]
-    output.line(f"plots in {outcome['run_dir']}: {', '.join([*NAMES, *of_maps])}")
+    drawn = [name for name in (*NAMES, *MAP_NAMES) if (Path(outcome["run_dir"]) / name).exists()]
+    output.line(f"plots in {outcome['run_dir']}: {', '.join(drawn)}")
     output.result(outcome)
 
 

@@ -14,9 +14,9 @@ from isingeq import __version__
 from isingeq.backend import Provenance
 from isingeq.errors import ConfigError, DeviceError
 from isingeq.experiments.build import Built, build
+from isingeq.experiments.cautions import cautions
 from isingeq.experiments.config import Experiment
 from isingeq.experiments.maps import has_maps, is_placed, write_map
-from isingeq.experiments.reciprocity import caution
 from isingeq.experiments.run_folder import Record, RunFolder, create_run_folder, open_run_folder
 from isingeq.experiments.stopping import stop_on_signal
 from isingeq.learning.phases import settle_free
@@ -196,7 +196,7 @@ def _run(
         watcher.warned("stopping after this batch; once more to stop at once, without a checkpoint")
 
     watcher.started(built.experiment, folder.path, trainer.position.epoch)
-    if line := caution(built):
+    for line in cautions(built):
         watcher.warned(line)
     with _resumable(folder, watcher), stop_on_signal(announce) as should_stop:
         if mapped and not trainer.position.update:
@@ -217,14 +217,29 @@ def _run(
     folder.write("provenance", {**provenance.as_dict(), **_versions(), "data": _source(built)})
     folder.write("result", result)
     if plots:
-        from isingeq.experiments.plots import draw  # slow to import
-
-        draw(folder, built.data, trainer.network, trainer.result(), tested["test_accuracy"])
-        if is_placed(trainer.network) and mapped:
-            from isingeq.experiments.map_plots import draw_maps
-
-            draw_maps(folder.path, trainer.network)
+        try:
+            _draw(built, folder, tested["test_accuracy"], watcher)
+        except KeyboardInterrupt:
+            watcher.warned(
+                f"not all pictures are drawn; nothing else is missing: isingeq show {folder.path}"
+            )
     return result
+
+
+def _draw(built: Built, folder: RunFolder, test_accuracy: float, watcher: Watcher) -> None:
+    """Draw the pictures of a run that has ended."""
+    from isingeq.experiments.plots import draw  # slow to import
+
+    trainer, network = built.trainer, built.trainer.network
+    draw(folder, built.data, network, trainer.result(), test_accuracy)
+    if is_placed(network) and has_maps(trainer):
+        from isingeq.experiments.map_plots import draw_maps
+
+        if not draw_maps(folder.path, network):
+            watcher.warned(
+                "every read of every map left its basin, so no lattice is drawn: raise learning.reject, or lower "
+                "learning.nudging"
+            )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from isingeq.experiments import build as building
 from isingeq.experiments import maps, showing
 from isingeq.experiments.build import build
 from isingeq.experiments.reading import read_experiment
-from isingeq.experiments.run import evaluate, resume, train
+from isingeq.experiments.run import Watcher, evaluate, resume, train
 from isingeq.experiments.showing import show
 from isingeq.learning.trainer import Trainer
 from isingeq.registry import open_backend
@@ -41,6 +41,15 @@ def test_a_run_on_a_lattice_keeps_a_map_of_every_epoch(folder):
     assert {one.response.shape for one in found} == {(23,)}
     assert {one.couplings.shape for one in found} == {(40,)}
     assert np.abs(found[-1].couplings - found[0].couplings).max() > 0.01
+
+
+def test_a_run_whose_reads_all_left_their_basin_says_why_it_has_no_lattice(tmp_path):
+    told = []
+    experiment = xor("learning.reject=1e-12", "learning.epochs=1")
+    train(experiment, out=tmp_path / "run", watcher=Watcher(warned=told.append))
+    assert len(told) == 1
+    assert "raise learning.reject" in told[0]
+    assert not (tmp_path / "run" / "lattice.png").exists()
 
 
 def test_the_last_map_is_of_the_parameters_at_the_end(folder):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from isingeq.errors import CheckpointError, ConfigError
+from isingeq.experiments import plots
 from isingeq.experiments.plots import NAMES
 from isingeq.experiments.reading import amended, validate
 from isingeq.experiments.run import Stopped, Watcher, evaluate, resume, train
@@ -36,6 +37,21 @@ def with_learning(experiment, **values):
     table = experiment.model_dump(exclude_none=True)
     table["learning"] = {**table["learning"], **values}
     return validate(table)
+
+
+def test_ctrl_c_while_pictures_are_drawn_keeps_the_result(blobs, tmp_path, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plots, "draw", interrupted)
+    told = []
+    result = train(blobs, out=tmp_path / "run", watcher=Watcher(warned=told.append))
+    assert isinstance(result, dict)
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert written["params_sha256"] == result["params_sha256"]
+    assert told == [
+        f"not all pictures are drawn; nothing else is missing: isingeq show {tmp_path / 'run'}"
+    ]
 
 
 def test_a_run_folder_tells_all(blobs, tmp_path):
