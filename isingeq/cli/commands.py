@@ -153,7 +153,8 @@ def _finish(output: Output, outcome: object) -> None:
         f"after {outcome['epochs']} epochs and {outcome['wall_s']:.1f} s"
     )
     drawn = [name for name in (*NAMES, *MAP_NAMES) if (Path(outcome["run_dir"]) / name).exists()]
-    output.line(f"plots in {outcome['run_dir']}: {', '.join(drawn)}")
+    if drawn:
+        output.line(f"plots in {outcome['run_dir']}: {', '.join(drawn)}")
     output.result(outcome)
 
 

@@ -29,6 +29,13 @@ class Ended:
     err: str
 
 
+def _leave_empty(folder, *_):
+    from isingeq.experiments.plots import NAMES
+
+    for name in NAMES:
+        (folder.path / name).touch()
+
+
 @pytest.fixture
 def isingeq(capsys, tmp_path, monkeypatch) -> Callable[..., Ended]:
     """Run a command in an empty folder that holds blobs.toml, and return how it ended.
@@ -36,7 +43,7 @@ def isingeq(capsys, tmp_path, monkeypatch) -> Callable[..., Ended]:
     Plots, which take longer than the runs, are left out; tests of the run folder draw them.
     """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isingeq.experiments.plots.draw", lambda *_: None)
+    monkeypatch.setattr("isingeq.experiments.plots.draw", _leave_empty)
     (tmp_path / "blobs.toml").write_text(BLOBS)
 
     def run(*arguments: str) -> Ended:
