@@ -72,7 +72,7 @@ def test_shipped_experiments_build(name, monkeypatch):
         "digits-skew": [64, 10],
         "digits-kings": [216, 40],
         "digits-xy": [200, 10],
-        "fashion-conv": [4608, 1024, 10],
+        "fashion-conv": [6272, 3136, 6272, 10],
         "mnist-binary": [120, 40],
         "mnist-feedforward": [256, 10],
         "mnist-conv": [4608, 1024, 10],
