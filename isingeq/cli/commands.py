@@ -246,9 +246,9 @@ def audit(
             [
                 (
                     b.name,
-                    f"{b.cosine:.6f}",
-                    f"{b.relative_error:.2e}",
-                    str(b.num_compared),
+                    f"{b.cosine:.6f}" if b.num_compared else "-",
+                    f"{b.relative_error:.2e}" if b.num_compared else "-",
+                    f"{b.num_compared} of {b.num_compared + b.num_left_out}",
                     "-" if b.recurrent is None else f"{b.recurrent:.6f}",
                 )
                 for b in found.blocks

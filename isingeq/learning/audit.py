@@ -7,7 +7,9 @@
 | ground state, none   | equilibrium propagation on the enumeration, at a stated beta: only the direction counts   |
 
 Differences take two settles per entry, so they are made of a few; amplitudes at fixed points are compared with
-recurrent backprop too, which gives all entries at once and has no step to choose.
+recurrent backprop too, which gives all entries at once and has no step to choose. Steps and residuals are forces, and
+go with the stiffness of what they act on. Where a difference forwards and one backwards are not the same, there is no
+derivative: a unit stands at its wall, or sums of a pool tie. Such entries are left out.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +28,13 @@ from isingeq.learning.parameters import Parameters
 from isingeq.learning.phases import settle_free
 from isingeq.learning.rate_network import RateNetwork
 from isingeq.schedule import Schedule
-from isingeq.units import Phase, Spin
+from isingeq.units import Amplitude, Phase, Spin
+
+STEP = 1e-4
+"""Of differences: by how much a unit would move if it heard nothing else."""
+
+ONE_SLOPE = 0.1
+"""Share by which differences forwards and backwards may differ; and as much of their median in an array."""
 
 NOISE = 1e-6
 """Share of the whole gradient below which a block counts as 0: units at walls have none, differences have rounding."""
@@ -38,9 +46,10 @@ class Block:
 
     Attributes:
         name: of the array.
-        cosine: between the two gradients over the entries compared.
+        cosine: between the two gradients over the entries compared; NaN for none.
         relative_error: norm of the difference over the norm of the reference.
         num_compared: entries compared.
+        num_left_out: entries without a derivative.
         recurrent: cosine with recurrent backprop, or the adjoint of forces without an energy, over all entries of the
             array; None where there is none.
     """
@@ -49,6 +58,7 @@ class Block:
     cosine: float
     relative_error: float
     num_compared: int
+    num_left_out: int = 0
     recurrent: float | None = None
 
 
@@ -100,7 +110,8 @@ def audit(
     response, odd = None, None
     if claim is Claim.FIXED_POINT:
         tight = replace(
-            estimator, precision="float64", tolerance=1e-10, free_steps=20_000, kolen_pollack=False, homeostasis=0.0,
+            estimator, precision="float64", tolerance=1e-10 * min(1.0, *_stiffness(network).values()),
+            free_steps=20_000, kolen_pollack=False, homeostasis=0.0,
             nudged_steps=estimator.nudged_steps if estimator.method == "bptt" else 20_000,
         )  # fmt: skip
         schedule = _schedule(network, backend, exact, x64, pool)
@@ -132,13 +143,15 @@ def audit(
             against = f"equilibrium propagation on {reference.name}"
     if isinstance(network, RateNetwork):
         odd = asymmetry_of(network, backend, exact, x64, seed=seed, pool=pool)
+    kept = {name: at[np.isfinite(sure[name].ravel()[at])] for name, at in chosen.items()}
     whole = [
-        np.concatenate([g[name].ravel()[at] for name, at in chosen.items()]) for g in (ours, sure)
+        np.concatenate([g[name].ravel()[at] for name, at in kept.items()]) for g in (ours, sure)
     ]
     nothing = NOISE * float(np.linalg.norm(whole[1]))
     blocks = []
-    for name, at in chosen.items():
+    for name, at in kept.items():
         block = _compare(name, ours[name].ravel()[at], sure[name].ravel()[at], nothing)
+        block = replace(block, num_left_out=chosen[name].size - at.size)
         if response is not None:
             every = _compare(name, ours[name].ravel(), response[name].ravel(), nothing)
             block = replace(block, recurrent=every.cosine)
@@ -189,9 +202,9 @@ def _gradient(
 
 def _differences(
     estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
-    seed: int, schedule: Schedule | None, pool: Pool, chosen: dict[str, NDArray[np.int64]], *, step: float = 1e-5,
+    seed: int, schedule: Schedule | None, pool: Pool, chosen: dict[str, NDArray[np.int64]],
 ) -> Parameters:  # fmt: skip
-    """Return central finite differences of the mean expected cost, on the chosen entries."""
+    """Return central differences of the mean expected cost on the chosen entries, NaN where there is no slope."""
     out = parameters.like()
 
     def cost(moved: Parameters) -> float:
@@ -201,15 +214,31 @@ def _differences(
         )  # fmt: skip
         return _expected_cost(network, moved, free, labels)
 
+    stiffness, here = _stiffness(network), cost(parameters)
     for name, at in chosen.items():
-        for k in at:
-            values = []
-            for sign in (1, -1):
+        step = STEP * stiffness.get(_acts_on(name), 1.0)
+        slopes = np.empty((2, at.size))
+        for row, ahead in enumerate((step, -step)):
+            for column, k in enumerate(at):
                 moved = parameters.like(parameters.vector.copy())
-                moved[name].reshape(-1)[k] += sign * step
-                values.append(cost(moved))
-            out[name].reshape(-1)[k] = (values[0] - values[1]) / (2 * step)
+                moved[name].reshape(-1)[k] += ahead
+                slopes[row, column] = (cost(moved) - here) / ahead
+        mean = slopes.mean(axis=0)
+        apart = np.abs(slopes[0] - slopes[1])
+        mean[apart > ONE_SLOPE * (np.abs(mean) + np.median(np.abs(mean)))] = np.nan
+        out[name].reshape(-1)[at] = mean
     return out
+
+
+def _stiffness(network: Model) -> dict[str, float]:
+    """Return the force that moves a unit by 1, by layer; 1 for units other than amplitudes."""
+    units = {layer.name: layer.unit for layer in network.layers}
+    return {k: unit.stiffness if isinstance(unit, Amplitude) else 1.0 for k, unit in units.items()}
+
+
+def _acts_on(name: str) -> str:
+    """Return the layer that an array of parameters acts on, as conv2 for conv1-conv2.weight and conv2.bias."""
+    return name.rpartition(".")[0].rpartition("-")[2]
 
 
 def _expected_cost(
@@ -227,6 +256,8 @@ def _expected_cost(
 def _compare(name: str, ours: Floats, sure: Floats, nothing: float) -> Block:
     """Compare two gradients over the same entries; both below `nothing` agree that there is none."""
     size, own = float(np.linalg.norm(sure)), float(np.linalg.norm(ours))
+    if not len(sure):
+        return Block(name, float("nan"), float("nan"), 0)
     if max(size, own) <= nothing:
         return Block(name, 1.0, 0.0, len(sure))
     product = own * size

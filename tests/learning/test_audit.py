@@ -41,6 +41,36 @@ def test_fixed_points_agree_with_finite_differences_in_every_block(backend):
     assert found.reference.startswith("finite differences")
 
 
+def test_differences_hold_where_stiffness_falls_from_layer_to_layer():
+    """A step or a residual that does not fall with it is coarse for the last layer."""
+    layers = [
+        Layer("h", 7, Amplitude()),
+        Layer("g", 5, Amplitude(stiffness=1e-2)),
+        Layer("o", 3, Amplitude(-np.inf, np.inf, 1e-5)),
+    ]
+    falling = Network(6, tuple(layers), SquaredError(3))
+    found = audit(
+        falling, hopfield(), falling.initial(2, (1.0, 1e-2, 1e-5)), X, LABELS,
+        estimator=Estimator(nudging=1e-8), reference=None, seed=0, entries=6, pool=Pool(1),
+    )  # fmt: skip
+    for block in found.blocks:
+        assert block.relative_error < 1e-5
+
+
+def test_where_there_is_no_slope_nothing_is_compared():
+    """All hidden units stand exactly at their walls: pushed forwards they move, backwards they do not."""
+    x, parameters = np.zeros((4, 6)), SMOOTH.initial(2)
+    parameters["h-o.weight"][:] = 0.5
+    found = audit(
+        SMOOTH, hopfield(), parameters, x, LABELS,
+        estimator=Estimator(nudging=1e-3), reference=None, seed=0, entries=6, pool=Pool(1),
+    )  # fmt: skip
+    blocks = {block.name: block for block in found.blocks}
+    assert (blocks["h.bias"].num_compared, blocks["h.bias"].num_left_out) == (0, 6)
+    assert np.isnan(blocks["h.bias"].cosine)
+    assert (blocks["input-h.weight"].num_compared, blocks["input-h.weight"].cosine) == (6, 1)
+
+
 def test_a_large_nudging_shows():
     found = audited(hopfield(), SMOOTH, nudging=0.9, method="positive")
     assert max(block.relative_error for block in found.blocks) > 0.05
