@@ -32,7 +32,8 @@ from isingeq.backend import SettleRequest
 from isingeq.backends.simulator import hopfield
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import SquaredError
-from isingeq.learning.estimator import Estimator, Step, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import Step, estimate
 from isingeq.learning.images import stack_windows
 from isingeq.learning.network import Network
 from isingeq.units import Amplitude, Layer

@@ -26,7 +26,8 @@ from peers.reference_ep import cosine
 from isingeq.backends.simulator import hopfield
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import SquaredError
-from isingeq.learning.estimator import Estimator, Step, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import Step, estimate
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.units import Amplitude, Layer

@@ -27,7 +27,7 @@ from peers.peer_process import PeerProcess
 
 from isingeq.experiments.build import Built, build
 from isingeq.experiments.reading import read_experiment
-from isingeq.learning.estimator import estimate
+from isingeq.learning.gradient import estimate
 from isingeq.learning.progress import Position
 from isingeq.learning.trainer import Listener, predict
 

@@ -24,7 +24,8 @@ from isingeq.kernels.pool import Pool
 from isingeq.learning.adjoint import asymmetry
 from isingeq.learning.cost import SquaredError
 from isingeq.learning.directed_links import full_link, layered_links
-from isingeq.learning.estimator import Estimator, Step, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import Step, estimate
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.rate_network import RateNetwork
 from isingeq.learning.trainer import Listener

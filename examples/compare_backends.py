@@ -11,7 +11,8 @@ from sklearn.datasets import load_digits
 from isingeq.backend import Backend
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import SquaredError
-from isingeq.learning.estimator import Estimator, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import estimate
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer
 from isingeq.learning.trainer import Course, Trainer

@@ -22,7 +22,7 @@ from scipy.sparse.csgraph import shortest_path
 from isingeq.backend import Claim, Floats
 from isingeq.errors import CheckpointError
 from isingeq.experiments.run_folder import write_bytes
-from isingeq.learning.estimator import Step, estimate
+from isingeq.learning.gradient import Step, estimate
 from isingeq.learning.links import WiredLink
 from isingeq.learning.model import Model
 from isingeq.learning.network import Network

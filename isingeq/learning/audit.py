@@ -22,7 +22,8 @@ from isingeq.errors import CapabilityError
 from isingeq.kernels.pool import Pool
 from isingeq.learning.adjoint import asymmetry
 from isingeq.learning.cost import Labels
-from isingeq.learning.estimator import Estimator, Method, estimate
+from isingeq.learning.estimator import Estimator, Method
+from isingeq.learning.gradient import estimate
 from isingeq.learning.model import Model
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.phases import settle_free

@@ -1,4 +1,4 @@
-"""Equilibrium propagation: the gradient of a cost from the contrast of equilibria.
+"""Estimators: how equilibria become the gradient of a cost, by their contrast or otherwise.
 
     dL/dθ = Σ_k c_k ∂E/∂θ(s_k)          s_k settled under E + nudging_k C, from the free state
 
@@ -16,30 +16,17 @@
 Where forces have no energy, those of `nonconservative` stand in: asymmetric, dyadic, vector_field, plain, adjoint.
 
 Scellier & Bengio 2017; Laborieux et al. 2021 (centred); Laborieux & Zenke 2022 (holomorphic); Stern et al. 2021
-(coupled learning, in its centred form). Every phase after the free one goes through one settle call.
+(coupled learning, in its centred form). `gradient` carries them out.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from isingeq.backend import Backend, Claim, Equilibrium, Floats, Precision
-from isingeq.couplings import Coupling
-from isingeq.errors import ConfigError, DivergenceError
-from isingeq.kernels.pool import Pool
-from isingeq.learning.backprop import backprop
-from isingeq.learning.cost import Labels
-from isingeq.learning.model import Model
-from isingeq.learning.network import Network
-from isingeq.learning.nonconservative import METHODS, linear_signal
-from isingeq.learning.parameters import Parameters
-from isingeq.learning.phases import chosen, settle_free, settle_nudged, stayed, weighted
-from isingeq.learning.rate_backprop import backprop_rates
-from isingeq.learning.rate_network import RateNetwork
-from isingeq.learning.reciprocation import add_homeostasis, share_gradients
-from isingeq.learning.recurrent import recurrent
-from isingeq.schedule import Schedule
+from isingeq.backend import Floats, Precision
+from isingeq.errors import ConfigError
+from isingeq.learning.nonconservative import METHODS
 
 Method = Literal[
     "centred", "positive", "negative", "holomorphic", "coupled", "recurrent", "bptt", "backprop",
@@ -124,166 +111,3 @@ class Estimator:
             circle = np.exp(2j * np.pi * np.arange(self.points) / self.points)
             return beta * circle, 1 / (self.points * beta * circle)
         return np.array([beta, -beta]), np.array([0.5 / beta, -0.5 / beta])
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One gradient and what it took.
-
-    Attributes:
-        gradient: mean over the batch of dL/dθ.
-        num_samples: in the batch.
-        cost: mean cost of the free states; every read of phases counts by itself, as their mean may be a state that
-            none of them is in.
-        num_correct: samples whose free state has the right class, or the share of their reads that do.
-        free: free equilibrium; None for backprop.
-        nudged: nudged equilibria, phase after phase; None for methods without and when every sample was skipped.
-        num_clipped: input fields cut by the encoder.
-        num_rejected: reads left out of the contrast.
-    """
-
-    gradient: Parameters
-    num_samples: int
-    cost: float
-    num_correct: float
-    free: Equilibrium | None = None
-    nudged: Equilibrium | None = None
-    num_clipped: int = 0
-    num_rejected: int = 0
-
-
-def estimate(
-    estimator: Estimator, network: Model, backend: Backend, parameters: Parameters, x: Floats, labels: Labels,
-    *, seed: int, schedule: Schedule | None, pool: Pool, out: Parameters,
-    couplings: tuple[Coupling, ...] | None = None, initial: Floats | None = None,
-) -> Step:  # fmt: skip
-    """Return the gradient of the mean cost of a batch, from at most two settle calls.
-
-    Args:
-        estimator: how.
-        network: what.
-        backend: where.
-        parameters: at which.
-        x: inputs (b, inputs).
-        labels: classes (b,).
-        seed: of both settle calls.
-        schedule: of both settle calls.
-        pool: threads for the products outside the backend.
-        out: gradient, overwritten.
-        couplings: of the network at these parameters, where they are at hand.
-        initial: states (b, r, n) that the free phase starts from; None for the backend's own start.
-
-    Raises:
-        DivergenceError: the cost is no longer finite.
-    """
-    if estimator.method == "backprop":
-        if isinstance(network, RateNetwork):
-            done = backprop_rates(network, parameters, x, labels, pool=pool, out=out)
-        else:
-            assert isinstance(network, Network)
-            done = backprop(network, parameters, x, labels, pool=pool, out=out)
-        gradient, cost, hits = done
-        return Step(gradient, len(x), cost, hits)
-    couplings = couplings or network.couplings(parameters)
-    encoded = network.encode(parameters, x, pool)
-    free = settle_free(
-        estimator,
-        network,
-        backend,
-        couplings,
-        encoded,
-        seed=seed,
-        schedule=schedule,
-        initial=initial,
-    )
-    first, last = network.spans[-1]
-    states = chosen(estimator, free)
-    outputs = states[:, first:last]
-    by_read = estimator.select == "mean" and free.request.problem.angular
-    judged = free.states if by_read else states
-    cost, correct = _judged(network, parameters, judged, labels)
-    if not np.isfinite(cost):
-        raise DivergenceError(
-            "the cost is no longer finite: lower the learning rate or the initial gains"
-        )
-    part = np.arange(len(x))
-    if estimator.skip_correct:
-        part = np.flatnonzero(
-            np.abs(network.cost.slope(parameters, outputs, labels)).max(axis=1) > 0
-        )
-    inputs = encoded.inputs
-    if part.size < len(x):
-        inputs = tuple(component.rows(part) for component in inputs)
-    nudged, num_rejected = None, 0
-    if not part.size:
-        out.vector[:] = 0
-    elif estimator.method in ("recurrent", "bptt"):
-        assert isinstance(network, Network)
-        recurrent(
-            network, couplings, inputs, states[part],
-            network.cost.slope(parameters, outputs, labels)[part], np.full(part.size, 1 / len(x), states.dtype), out,
-            steps=estimator.nudged_steps, tolerance=estimator.tolerance if estimator.method == "recurrent" else None,
-            pool=pool,
-        )  # fmt: skip
-    elif estimator.method in ("dyadic", "adjoint"):
-        assert isinstance(network, RateNetwork)
-        nudged, signal = linear_signal(
-            network, backend, couplings, states[part], network.cost.slope(parameters, outputs, labels)[part],
-            request=replace(free.request, seed=seed + 1, max_steps=estimator.nudged_steps),
-            method=estimator.method, nudging=estimator.nudging,
-        )  # fmt: skip
-        share = np.full(part.size, 1 / len(x), states.dtype)
-        network.answer(couplings, inputs, states[part], signal, share, out, pool)
-    else:
-        nudged, coefficients = settle_nudged(
-            estimator,
-            network,
-            backend,
-            parameters,
-            free,
-            labels,
-            part,
-            seed=seed,
-            schedule=schedule,
-        )
-        states, signs = weighted(estimator, nudged, coefficients / len(x), len(part))
-        if estimator.method in ("positive", "negative"):
-            at_rest, rest_signs = weighted(estimator, free, -coefficients / len(x), len(x))
-            states = np.concatenate([states, at_rest[:, part]])
-            signs = np.concatenate([signs, rest_signs[:, part]])
-        if estimator.reject is not None:
-            kept = stayed(estimator.reject, free.states[part], nudged)
-            num_rejected = kept.size - int(kept.sum())
-            signs *= kept * (kept.size / max(1, kept.size - num_rejected))
-        if estimator.method in ("asymmetric", "vector_field"):
-            assert isinstance(network, RateNetwork)
-            signal = np.einsum("kbrn,kbr->bn", states, signs)
-            network.answer(
-                couplings, inputs, chosen(estimator, free)[part], signal, np.ones_like(signal[:, 0]), out, pool
-            )  # fmt: skip
-        else:
-            network.contrast(couplings, inputs, states, signs, out, pool)
-    network.cost.explicit(parameters, outputs, labels, out)
-    if isinstance(network, RateNetwork):
-        if estimator.homeostasis:
-            rest, strength = chosen(estimator, free), estimator.homeostasis
-            add_homeostasis(network, couplings, rest, strength, out, seed=seed)
-        if estimator.kolen_pollack:
-            share_gradients(network, out)
-    return Step(out, len(x), cost, correct, free, nudged, encoded.num_clipped, num_rejected)
-
-
-def _judged(
-    network: Model, parameters: Parameters, states: Floats, labels: Labels
-) -> tuple[float, float]:
-    """Return the mean cost of states (b, n) or (b, r, n), and how many samples are right."""
-    each = states.reshape(-1, network.n)
-    meant = np.repeat(labels, len(each) // len(labels))
-    cost = network.cost.values(parameters, each[:, slice(*network.spans[-1])], meant).mean()
-    right = (network.predict(parameters, each) == meant).sum()
-    return float(cost), float(right * len(labels) / len(each))
-
-
-def may_renew(backend: Backend) -> bool:
-    """True when a schedule changes the way and not the answer, so that a trainer may renew it."""
-    return backend.capabilities.claim is Claim.FIXED_POINT

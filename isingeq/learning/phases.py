@@ -1,16 +1,13 @@
 """Phases: the free settle of a batch, all its nudged ones in one call, and what of their states counts."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from isingeq.backend import Backend, Equilibrium, Floats, SettleRequest
+from isingeq.backend import Backend, Claim, Equilibrium, Floats, SettleRequest
 from isingeq.couplings import Coupling
 from isingeq.errors import CapabilityError
 from isingeq.learning.cost import Labels, tangent
+from isingeq.learning.estimator import Estimator
 from isingeq.learning.model import Model
 from isingeq.learning.network import Encoded
 from isingeq.learning.nonconservative import correction
@@ -18,9 +15,6 @@ from isingeq.learning.parameters import Parameters
 from isingeq.problem import Problem
 from isingeq.schedule import Schedule
 from isingeq.terms import Clamp, Term
-
-if TYPE_CHECKING:
-    from isingeq.learning.estimator import Estimator
 
 
 def settle_free(
@@ -142,3 +136,8 @@ def stayed(reject: float, free: Floats, nudged: Equilibrium) -> NDArray[np.bool_
     """Return True (b, r) where no unit moved further than `reject` in any nudged phase, free states (b, r, n)."""
     moved = np.abs(nudged.states.reshape(-1, *free.shape) - free).max(axis=(0, 3))
     return np.asarray(moved <= reject)
+
+
+def may_renew(backend: Backend) -> bool:
+    """True when a schedule changes the way and not the answer, so that a trainer may renew it."""
+    return backend.capabilities.claim is Claim.FIXED_POINT

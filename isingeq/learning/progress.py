@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from isingeq.learning.estimator import Step
+from isingeq.learning.gradient import Step
 from isingeq.schedule import Schedule
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from isingeq.backend import Backend, Floats
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import Labels
-from isingeq.learning.estimator import Estimator, Step, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import Step, estimate
 from isingeq.learning.model import Model
 from isingeq.learning.parameters import Parameters
 from isingeq.schedule import Schedule

@@ -21,12 +21,12 @@ from isingeq.learning import checkpoint
 from isingeq.learning.augmentation import Augmentation
 from isingeq.learning.backprop import forward
 from isingeq.learning.cost import Labels
-from isingeq.learning.estimator import Estimator, may_renew
+from isingeq.learning.estimator import Estimator
 from isingeq.learning.model import Model
 from isingeq.learning.network import Network
 from isingeq.learning.optimizer import Optimizer, Update
 from isingeq.learning.parameters import Parameters
-from isingeq.learning.phases import chosen, settle_free
+from isingeq.learning.phases import chosen, may_renew, settle_free
 from isingeq.learning.progress import Epoch, Position, Tally
 from isingeq.learning.rate_backprop import forward_rates
 from isingeq.learning.rate_network import RateNetwork

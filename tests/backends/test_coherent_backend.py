@@ -10,7 +10,8 @@ from isingeq.backends.coherent import coherent
 from isingeq.errors import BackendError, CapabilityError, ConfigError, DivergenceError
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import SquaredError
-from isingeq.learning.estimator import Estimator, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import estimate
 from isingeq.learning.network import Network
 from isingeq.schedule import Drive, Relaxation
 from isingeq.terms import Clamp

@@ -8,7 +8,8 @@ from isingeq.backend import SettleRequest
 from isingeq.backends.simulator import hopfield
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import CrossEntropy, SquaredError
-from isingeq.learning.estimator import Estimator, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import estimate
 from isingeq.learning.network import Network
 from isingeq.units import Amplitude, Layer, Spin
 

@@ -5,7 +5,8 @@ from isingeq.backends.simulator import conjugate, hopfield
 from isingeq.errors import CapabilityError
 from isingeq.kernels.pool import Pool
 from isingeq.learning.cost import SquaredError
-from isingeq.learning.estimator import Estimator, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import estimate
 from isingeq.learning.network import Network
 from isingeq.units import Amplitude, Layer, Logistic
 

@@ -11,7 +11,8 @@ from isingeq.errors import CapabilityError, ConfigError
 from isingeq.lattices import lattice
 from isingeq.learning.coding import PLAIN, Planar
 from isingeq.learning.cost import SquaredError
-from isingeq.learning.estimator import Estimator, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import estimate
 from isingeq.learning.initial import Draw
 from isingeq.learning.network import Network
 from isingeq.learning.phase_cost import LogCosine

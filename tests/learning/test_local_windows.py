@@ -12,7 +12,8 @@ from isingeq.errors import ConfigError
 from isingeq.learning.backprop import forward
 from isingeq.learning.coding import PLAIN, Planar
 from isingeq.learning.cost import SquaredError
-from isingeq.learning.estimator import Estimator, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import estimate
 from isingeq.learning.initial import Draw
 from isingeq.learning.network import Network
 from isingeq.learning.phase_cost import LogCosine

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from isingeq.backend import Equilibrium, Provenance, SettleRequest
-from isingeq.learning.estimator import Step
+from isingeq.learning.gradient import Step
 from isingeq.learning.parameters import Parameters
 from isingeq.learning.progress import Tally
 from isingeq.problem import Problem

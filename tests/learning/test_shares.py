@@ -10,7 +10,8 @@ from isingeq.backends.simulator import conjugate, hopfield
 from isingeq.errors import ProblemError
 from isingeq.kernels.pool import Pool
 from isingeq.learning import shares
-from isingeq.learning.estimator import Estimator, estimate
+from isingeq.learning.estimator import Estimator
+from isingeq.learning.gradient import estimate
 from isingeq.learning.shares import estimate_in_shares
 from isingeq.testing.reference import PlainRelaxation
 
