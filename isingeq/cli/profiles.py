@@ -27,10 +27,11 @@ def profiles(
         if name is not None:
             _show(output, load_chip(name))
             return
-        every = [load_chip(found) for found in chip_names()]
-        output.table("profiles", _COLUMNS, [_cells(p) for p in every])
+        chips = [load_chip(found) for found in chip_names()]
+        every = [(chip, _spins(chip)) for chip in chips]  # whose graphs take a moment
+        output.table("profiles", _COLUMNS, [_cells(p, spins) for p, spins in every])
         output.line("open one as profile:NAME?seed=1; isingeq profiles NAME shows it in full")
-        output.result({"profiles": [_summary(p) for p in every]})
+        output.result({"profiles": [_summary(p, spins) for p, spins in every]})
 
 
 def _show(output: Output, p: "ChipProfile") -> None:
@@ -86,8 +87,8 @@ def _spins(p: "ChipProfile") -> int | None:
     return Wires.of(p.topology, p.units.most).n or None
 
 
-def _cells(p: "ChipProfile") -> tuple[str, ...]:
-    spins, energy, settle = _spins(p), p.energy_per_settle_j, p.timing.settle_s
+def _cells(p: "ChipProfile", spins: int | None) -> tuple[str, ...]:
+    energy, settle = p.energy_per_settle_j, p.timing.settle_s
     return (
         p.name,
         p.maker.vendor,
@@ -117,12 +118,12 @@ def _resolution(values: "Values") -> str:
     return f"{ends}, real" if values.step is None else f"{ends}, steps of {values.step:g}"
 
 
-def _summary(p: "ChipProfile") -> dict[str, object]:
+def _summary(p: "ChipProfile", spins: int | None) -> dict[str, object]:
     return {
         "name": p.name,
         "vendor": p.maker.vendor,
         "model": p.maker.model,
-        "spins": _spins(p),
+        "spins": spins,
         "topology": p.topology.kind,
         "coupling_range": p.coupling.range,
         "coupling_step": p.coupling.spacing,
