@@ -12,9 +12,10 @@ from isingeq.backend import (
     SettleRequest,
     check_request,
 )
+from isingeq.corrections import Reciprocal, Transposed
 from isingeq.errors import BackendError, ConfigError
 from isingeq.problem import Floats, Problem
-from isingeq.schedule import Annealing, Relaxation
+from isingeq.schedule import Annealing, Drive, Relaxation
 from isingeq.terms import Clamp, CosineNudge, LinearNudge, LogCosNudge, QuadraticNudge
 from isingeq.units import Layer, Phase, Spin
 
@@ -30,11 +31,21 @@ class Null:
     def capabilities(self) -> Capabilities:
         """Everything, and no promise."""
         return Capabilities(
-            units=frozenset({"spin", "amplitude", "logistic", "phase"}),
-            couplings=frozenset({"edges", "injection"}),
+            units=frozenset({"spin", "amplitude", "logistic", "phase", "quartic"}),
+            couplings=frozenset({"edges", "injection", "convolution", "directed"}),
             claim=Claim.NONE,
-            terms=frozenset({LinearNudge, QuadraticNudge, CosineNudge, LogCosNudge, Clamp}),
-            schedules=frozenset({Annealing, Relaxation}),
+            terms=frozenset(
+                {
+                    LinearNudge,
+                    QuadraticNudge,
+                    CosineNudge,
+                    LogCosNudge,
+                    Clamp,
+                    Reciprocal,
+                    Transposed,
+                }
+            ),
+            schedules=frozenset({Annealing, Relaxation, Drive}),
             complex_nudging=True,
         )
 

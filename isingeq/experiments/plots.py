@@ -134,7 +134,7 @@ def _weights(data: Dataset, network: Model, parameters: Parameters, path: Path) 
     names = [name for name in parameters if name.endswith(".weight")]
     filters = _filters(data, network, parameters)
     count = min(_MOST_IMAGES, len(filters))
-    columns = 10
+    columns = 8 if count % 8 == 0 else 10
     rows = -(-count // columns)
     figure = Figure(figsize=(8, 0.8 * rows + 2.8), layout="constrained")
     lower: Figure | SubFigure = figure
@@ -153,13 +153,16 @@ def _weights(data: Dataset, network: Model, parameters: Parameters, path: Path) 
             f"input weights of the first {count} {what} of {network.layers[0].name}", fontsize=10
         )
         upper.colorbar(colours, ax=grid, label="weight", shrink=0.9)
-    for axes, name in zip(lower.subplots(1, len(names), squeeze=False).flat, names, strict=True):
+    below = lower.subplots(1, len(names), squeeze=False).flat
+    below[0].set_ylabel("number of weights")
+    for axes, name in zip(below, names, strict=True):
         values = parameters[name].ravel()
         axes.hist(values, bins=int(np.clip(np.sqrt(values.size), 5, 60)), color="C0")
         if values.size > _MANY:
             axes.set_yscale("log")
-        axes.set_xlabel(name)
-        axes.set_ylabel("number of weights")
+        axes.set_title(name, fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.ticklabel_format(axis="x", scilimits=(-2, 3))
     figure.savefig(path, dpi=110)
 
 
