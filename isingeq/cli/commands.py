@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from isingeq import __version__
+from isingeq.cli.audit import audit
 from isingeq.cli.calibrate import calibrate
 from isingeq.cli.device import device
 from isingeq.cli.devices import devices
 from isingeq.cli.emulate import emulate
+from isingeq.cli.options import Epochs, MappingOf, Out, Seed, Set, Spec, Threads
 from isingeq.cli.output import Debug, Json, Output, Quiet, command
 from isingeq.cli.profiles import profiles
 from isingeq.cli.reproduce import reproduce
@@ -25,40 +27,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Set a dotted key, such as learning.nudging=0.2; none unsets.",
-    ),
-]
-Spec = Annotated[
-    str | None,
-    typer.Option(
-        "--backend",
-        metavar="SPEC",
-        help="Settle here, as in neal?sweeps=200; replaces the machine table.",
-    ),
-]
-MappingOf = Annotated[
-    str | None,
-    typer.Option(
-        "--mapping",
-        metavar="auto|none",
-        help="Scale and round to what the backend holds (auto), or refuse what it does not.",
-    ),
-]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and settles.")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training part.")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", help="Threads of kernels and matrix products.")
-]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder to write; a new one under runs/ otherwise."),
-]
 
 
 def _version(wanted: bool) -> None:
@@ -201,65 +169,6 @@ def evaluate(
 
 
 @app.command()
-def audit(
-    experiment: Annotated[
-        str, typer.Argument(metavar="NAME|FILE.toml", help="A shipped experiment or a file.")
-    ] = "digits",
-    backend: Spec = None,
-    mapping: MappingOf = None,
-    settings: Set = None,
-    seed: Seed = None,
-    samples: Annotated[int, typer.Option("--samples", min=1, help="Training samples.")] = 8,
-    entries: Annotated[
-        int, typer.Option("--entries", min=1, help="Parameters compared per array.")
-    ] = 20,
-    beta: Annotated[
-        float, typer.Option("--beta", help="Of the reference of a ground-state machine.")
-    ] = 1.0,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Compare the gradient, block by block, with finite differences or exact enumeration."""
-    with command(json=json, quiet=quiet, debug=debug) as output:
-        from dataclasses import asdict
-
-        from isingeq.experiments.auditing import audit_experiment
-        from isingeq.experiments.reading import read_experiment
-
-        overrides = {
-            "machine.backend": backend,
-            "mapping.layers": mapping,
-            "seed": seed,
-        }
-        resolved = read_experiment(experiment, settings=settings or (), overrides=overrides)
-        found = audit_experiment(resolved, num_samples=samples, entries=entries, beta=beta)
-        output.table(
-            f"{resolved.name} on {resolved.machine.spec}, nudging {found.nudging:g}",
-            (
-                "parameters",
-                "cosine",
-                "relative error",
-                "compared",
-                "with recurrent backprop" if found.asymmetry is None else "with the adjoint",
-            ),
-            [
-                (
-                    b.name,
-                    f"{b.cosine:.6f}" if b.num_compared else "-",
-                    f"{b.relative_error:.2e}" if b.num_compared else "-",
-                    f"{b.num_compared} of {b.num_compared + b.num_left_out}",
-                    "-" if b.recurrent is None else f"{b.recurrent:.6f}",
-                )
-                for b in found.blocks
-            ],
-        )
-        odd = "" if found.asymmetry is None else f"; asymmetry {found.asymmetry:.3f}"
-        output.answer(f"cosine {found.cosine:.6f} with {found.reference}{odd}")
-        output.result({"backend": resolved.machine.spec, **asdict(found)})
-
-
-@app.command()
 def compare(
     experiment: Annotated[
         str, typer.Argument(metavar="EXPERIMENT", help="A shipped experiment or a file.")
@@ -368,6 +277,7 @@ def conformance(
             raise typer.Exit(1)
 
 
+app.command()(audit)
 app.command()(show)
 app.command()(calibrate)
 app.command()(solve)

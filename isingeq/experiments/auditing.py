@@ -1,29 +1,35 @@
-"""The gradient of an experiment at its initial parameters, against one that is sure."""
+"""The gradient of an experiment at its initial parameters, or at those of a run, against one that is sure."""
 
 from isingeq import registry
 from isingeq.backend import Claim
 from isingeq.errors import CapabilityError, ConfigError
-from isingeq.experiments.build import Built, build
+from isingeq.experiments.build import Built, build, build_unplugged
 from isingeq.experiments.config import Experiment
+from isingeq.experiments.run_folder import RunFolder
 from isingeq.learning.audit import Audit, audit
+from isingeq.learning.parameters import Parameters
 from isingeq.schedule import Annealing
 from isingeq.units import Spin
 
 
 def audit_experiment(
-    experiment: Experiment, *, num_samples: int = 8, entries: int = 20, beta: float = 1.0
-) -> Audit:
+    experiment: Experiment, *, run: RunFolder | None = None, num_samples: int = 8, entries: int = 20,
+    beta: float = 1.0, as_trained: bool = False,
+) -> Audit:  # fmt: skip
     """Audit the gradient that an experiment's backend and estimator give.
 
     Args:
         experiment: resolved.
+        run: whose parameters, as they are in its checkpoint; None for initial ones.
         num_samples: first samples of the training part.
         entries: parameters compared per array.
         beta: inverse temperature of the enumeration that spins are compared with; a Boltzmann machine states its own.
+        as_trained: audit the gradient at the precision, tolerance and steps of training, and not settled to the end.
 
     Raises:
         CapabilityError: more spins than can be enumerated, or a backend that claims nothing of other units.
-        ConfigError: backprop, or a beta that is not positive.
+        CheckpointError: a run without a checkpoint.
+        ConfigError: backprop, a beta that is not positive, or another network than the run's.
     """
     if experiment.learning.estimator == "backprop":
         raise ConfigError(
@@ -31,6 +37,7 @@ def audit_experiment(
         )
     if not beta > 0:
         raise ConfigError(f"beta {beta} of the enumeration must be > 0")
+    parameters = None if run is None else _parameters_of(run, experiment)
     built = build(experiment)
     reference = None
     try:
@@ -43,7 +50,7 @@ def audit_experiment(
         return audit(
             trainer.network,
             trainer.backend,
-            trainer.parameters,
+            parameters or trainer.parameters,
             built.data.x_train[:num_samples],
             built.data.y_train[:num_samples],
             estimator=trainer.estimator,
@@ -51,11 +58,23 @@ def audit_experiment(
             seed=experiment.seed,
             entries=entries,
             pool=built.pool,
+            as_trained=as_trained,
         )
     finally:
         built.close()
         if reference is not None:
             reference.close()
+
+
+def _parameters_of(run: RunFolder, experiment: Experiment) -> Parameters:
+    """Return the parameters of a run as its checkpoint has them."""
+    if experiment.network != run.experiment.network or experiment.data != run.experiment.data:
+        raise ConfigError(
+            f"the parameters of {run.path} fit its own network and data: leave --set network.* and data.* away"
+        )
+    built = build_unplugged(run.experiment, run.checkpoint)
+    built.close()
+    return built.trainer.parameters
 
 
 def _own_beta(built: Built) -> float | None:

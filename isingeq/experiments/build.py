@@ -12,7 +12,7 @@ from calibration.store import corrections_for
 from isingeq import registry
 from isingeq.backend import Backend, SettleRequest, check_request
 from isingeq.errors import ConfigError
-from isingeq.experiments.config import Data, Experiment, Learning, Mapped
+from isingeq.experiments.config import Data, Experiment, Learning, Machine, Mapped
 from isingeq.experiments.networks import build_network
 from isingeq.experiments.rate_networks import build_rate_network
 from isingeq.kernels.pool import Pool
@@ -115,6 +115,22 @@ def build(
         opened.close()
         raise
     return Built(experiment, data, trainer, pool)
+
+
+def build_unplugged(experiment: Experiment, checkpoint: Path) -> Built:
+    """Build a run as its checkpoint has it, without its machine, which may be in use or gone.
+
+    Raises:
+        CheckpointError: no checkpoint, or one of another configuration.
+    """
+    nothing = {"machine": Machine(backend="null"), "mapping": Mapped()}
+    built = build(experiment, checkpoint, on=experiment.model_copy(update=nothing))
+    try:
+        built.trainer.resume()
+    except BaseException:
+        built.close()
+        raise
+    return built
 
 
 def limits_of(experiment: Experiment) -> Limits | None:

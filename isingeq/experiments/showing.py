@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from isingeq.errors import CheckpointError
-from isingeq.experiments.build import build
-from isingeq.experiments.config import Machine, Mapped
+from isingeq.experiments.build import build_unplugged
 from isingeq.experiments.map_plots import draw_maps
 from isingeq.experiments.maps import ACTIVE, distances, is_placed, read_maps, screening_length
 from isingeq.experiments.plots import NAMES, draw
@@ -26,14 +25,9 @@ def show(path: Path) -> Record:
     folder = open_run_folder(path)
     if not folder.epochs:
         raise CheckpointError(f"{path} has no epoch yet: there is nothing to draw")
-    # what is drawn is on disk: the run's own machine may be in use, or gone
-    nothing = {"machine": Machine(backend="null"), "mapping": Mapped()}
-    built = build(
-        folder.experiment, folder.checkpoint, on=folder.experiment.model_copy(update=nothing)
-    )
+    built = build_unplugged(folder.experiment, folder.checkpoint)
     try:
         trainer = built.trainer
-        trainer.resume()
         done = (path / "result.json").exists()
         accuracy = folder.read("result")["test_accuracy"] if done else None
         draw(folder, built.data, trainer.network, trainer.result(), accuracy)

@@ -84,7 +84,7 @@ class Audit:
 
 def audit(
     network: Model, backend: Backend, parameters: Parameters, x: Floats, labels: Labels, *, estimator: Estimator,
-    reference: Backend | None, seed: int, entries: int, pool: Pool,
+    reference: Backend | None, seed: int, entries: int, pool: Pool, as_trained: bool = False,
 ) -> Audit:  # fmt: skip
     """Compare gradients at given parameters on a few samples.
 
@@ -100,6 +100,8 @@ def audit(
         seed: of settles and of the choice of entries.
         entries: parameters compared per array, drawn at random.
         pool: threads.
+        as_trained: take the estimator's precision, tolerance and steps as they are for the gradient that is audited;
+            the ones it is held against are exact all the same.
 
     Raises:
         CapabilityError: spins without a reference, or more of them than it can enumerate.
@@ -116,7 +118,12 @@ def audit(
             nudged_steps=estimator.nudged_steps if estimator.method == "bptt" else 20_000,
         )  # fmt: skip
         schedule = _schedule(network, backend, exact, x64, pool)
-        ours = _gradient(tight, network, backend, exact, x64, labels, seed, schedule, pool)
+        if as_trained:
+            ours = _gradient(
+                estimator, network, backend, parameters, x, labels, seed, schedule, pool
+            )
+        else:
+            ours = _gradient(tight, network, backend, exact, x64, labels, seed, schedule, pool)
         sure = _differences(
             tight, network, backend, exact, x64, labels, seed, schedule, pool, chosen
         )

@@ -4,6 +4,8 @@ from isingeq.errors import CapabilityError, ConfigError
 from isingeq.experiments.auditing import audit_experiment
 from isingeq.experiments.config import Machine
 from isingeq.experiments.reading import validate
+from isingeq.experiments.run import train
+from isingeq.experiments.run_folder import open_run_folder
 
 
 def with_learning(experiment, **values):
@@ -53,3 +55,25 @@ def test_what_cannot_be_audited_says_why(blobs, blobs_on_spins):
     table["network"]["hidden"] = (30,)
     with pytest.raises(CapabilityError, match="36 spins and at most 20"):
         audit_experiment(validate(table))
+
+
+def test_a_run_is_audited_at_the_weights_it_has(blobs, tmp_path):
+    train(with_learning(blobs, nudging=1e-4), out=tmp_path / "run", plots=False)
+    run = open_run_folder(tmp_path / "run")
+    at_first = audit_experiment(run.experiment, entries=4)
+    trained = audit_experiment(run.experiment, run=run, entries=4)
+    assert trained.cosine > 0.999
+    assert [b.relative_error for b in trained.blocks] != [b.relative_error for b in at_first.blocks]
+    wider = run.experiment.model_copy(
+        update={"network": run.experiment.network.model_copy(update={"hidden": (9,)})}
+    )
+    with pytest.raises(ConfigError, match="fit its own network"):
+        audit_experiment(wider, run=run)
+
+
+def test_a_coarse_tolerance_shows_where_it_is_kept(blobs):
+    coarse = with_learning(blobs, nudging=1e-4, tolerance=0.05)
+    assert audit_experiment(coarse, entries=4).cosine > 0.999
+    kept = audit_experiment(coarse, entries=4, as_trained=True)
+    assert kept.cosine < 0.9
+    assert min(block.recurrent for block in kept.blocks) < 0.9
