@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from isingeq.backend import Floats
@@ -159,6 +160,7 @@ def _screening(network: Network, maps: Sequence[Map], path: Path) -> None:
     right.plot(
         [one.epoch for one in maps], [screening_length(one.response, away) for one in maps], "C0"
     )
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_xlabel("epoch")
     right.set_ylabel("screening length ξ (couplings)")
     share = right.twinx()
