@@ -17,6 +17,13 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_collection_modifyitems(items):
+    """Give slow tests three times the time of the others: machines differ by a factor of two, and minutes by luck."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_locks(request, tmp_path_factory):
     """Keep the locks of tests apart from each other's and the user's, but for a device that is really there."""

@@ -266,7 +266,6 @@ def test_what_does_not_fit_is_refused_in_one_line(settings, says):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # up to a minute a seed from the corners, and more on a busy machine
 @pytest.mark.parametrize(("name", "seeds"), [("xor-lattice", 4), ("xor-lattice-corners", 3)])
 def test_xor_is_solved_from_nearly_every_start(name, seeds, tmp_path):
     """Strictly: from 95 % of fresh starts all four patterns at once; in all seeds but one at the least."""
