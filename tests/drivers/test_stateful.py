@@ -43,6 +43,8 @@ N = 5
 LEGS = (Leg(8, 200, 6), Leg(200, 100, 3))
 SHIFT = 4
 SLOTS = 3
+PENDING = 5
+"""Mishaps ahead of each direction at most: as many as the tries of a question, and the line is cut."""
 FATES = ["lose", "double", "scramble", "again later"]
 
 
@@ -116,7 +118,7 @@ class Conversation(RuleBasedStateMachine):
         count=st.integers(1, 3),
     )
     def mishap(self, way, fate, count):
-        self.line.fates[way] += [fate] * count
+        self.line.fates[way] = (self.line.fates[way] + [fate] * count)[:PENDING]
 
     @rule(kind=st.sampled_from(["stall", "stall", "reset", "intruder"]), seconds=st.floats(0.01, 3))
     def upset(self, kind, seconds):
