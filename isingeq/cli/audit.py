@@ -44,7 +44,7 @@ def audit(
         from dataclasses import asdict
 
         from isingeq.experiments.auditing import audit_experiment
-        from isingeq.experiments.reading import amended, read_experiment
+        from isingeq.experiments.reading import amended, read_experiment, shipped
         from isingeq.experiments.run_folder import open_run_folder
 
         overrides = {
@@ -52,7 +52,8 @@ def audit(
             "mapping.layers": mapping,
             "seed": seed,
         }
-        run = open_run_folder(Path(experiment)) if Path(experiment).is_dir() else None
+        folder = Path(experiment)
+        run = open_run_folder(folder) if folder.is_dir() and experiment not in shipped() else None
         resolved = (
             amended(run.experiment, settings=settings or (), overrides=overrides)
             if run
