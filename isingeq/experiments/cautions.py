@@ -10,7 +10,6 @@ from isingeq.learning.rate_network import RateNetwork
 NEGLIGIBLE = 1e-6
 """Asymmetry of forces that do have an energy: what is left of rounding."""
 
-
 OF_IMAGES = ("kernel", "stride", "padding", "pool", "pooling", "sharpness", "shared")
 """Keys of layers of images."""
 
@@ -19,7 +18,7 @@ def cautions(built: Built) -> Iterator[str]:
     """Yield what a user should know before training."""
     if (line := idle_keys(built.experiment.network)) is not None:
         yield line
-    if (line := asymmetry(built)) is not None:
+    if (line := lacking_energy(built)) is not None:
         yield line
 
 
@@ -34,7 +33,7 @@ def idle_keys(table: config.Network) -> str | None:
     return f"without network.channels these change nothing: {', '.join(f'network.{key}' for key in idle)}"
 
 
-def asymmetry(built: Built) -> str | None:
+def lacking_energy(built: Built) -> str | None:
     """Return a line where a network of tied weights is not conservative, for the estimators that take it to be."""
     trainer, network = built.trainer, built.trainer.network
     method = trainer.estimator.method

@@ -237,7 +237,7 @@ def _draw(built: Built, folder: RunFolder, test_accuracy: float, watcher: Watche
 
         if not draw_maps(folder.path, network):
             watcher.warned(
-                "every read of every map left its basin, so no lattice is drawn: raise learning.reject, or lower "
+                "every read of every map left its basin, so no map is drawn: raise learning.reject, or lower "
                 "learning.nudging"
             )
 

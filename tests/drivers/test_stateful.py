@@ -44,7 +44,7 @@ LEGS = (Leg(8, 200, 6), Leg(200, 100, 3))
 SHIFT = 4
 SLOTS = 3
 PENDING = 5
-"""Mishaps ahead of each direction at most: as many as the tries of a question, and the line is cut."""
+"""Mishaps ahead of each direction at most: where both have fewer than a question has tries, the line is not cut."""
 FATES = ["lose", "double", "scramble", "again later"]
 
 

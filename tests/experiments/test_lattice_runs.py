@@ -266,11 +266,11 @@ def test_what_does_not_fit_is_refused_in_one_line(settings, says):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "seeds"), [("xor-lattice", 4), ("xor-lattice-corners", 3)])
-def test_xor_is_solved_from_nearly_every_start(name, seeds, tmp_path):
-    """Strictly: from 95 % of fresh starts all four patterns at once; in all seeds but one at the least."""
+@pytest.mark.parametrize("name", ["xor-lattice", "xor-lattice-corners"])
+def test_xor_is_solved_from_nearly_every_start(name, tmp_path):
+    """Strictly: from 95 % of fresh starts all four patterns at once; in 3 of 4 seeds at the least."""
     joint = [
         train(read_experiment(name, overrides={"seed": seed}), out=tmp_path / str(seed), plots=False)
-        for seed in range(seeds)
+        for seed in range(4)
     ]  # fmt: skip
-    assert sum(record["joint_accuracy"] >= 0.95 for record in joint) >= seeds - 1
+    assert sum(record["joint_accuracy"] >= 0.95 for record in joint) >= 3

@@ -11,7 +11,7 @@ from isingeq.couplings import Directed
 from isingeq.errors import CapabilityError, ConfigError
 from isingeq.experiments import build, run
 from isingeq.experiments.auditing import audit_experiment
-from isingeq.experiments.cautions import asymmetry
+from isingeq.experiments.cautions import lacking_energy
 from isingeq.experiments.rate_networks import build_rate_network
 from isingeq.experiments.reading import read_experiment, validate
 from isingeq.learning.estimator import Estimator
@@ -149,7 +149,7 @@ def test_exact_estimators_learn_the_same():
 )
 def test_weights_alike_both_ways_are_no_energy_and_that_is_said(network, estimator, warns):
     one = built(network, estimator=estimator)
-    line = asymmetry(one)
+    line = lacking_energy(one)
     one.close()
     assert (line is not None) == warns
     if line:

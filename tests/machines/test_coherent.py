@@ -298,7 +298,7 @@ class TestSubSteps:
         assert np.array_equal(blind.spins, found.spins)
 
     @pytest.mark.parametrize("variant", PRESETS)
-    def test_how_many_follows_from_the_couplings_alone(self, pool, variant):
+    def test_couplings_decide_for_samples_with_small_fields_alike(self, pool, variant):
         graph, machine = graph_of("ring"), Coherent(variant, sweeps=30)
         h = fields_of(graph)
         frozen = replace(machine.suggest(graph, h), dt=1.0)
