@@ -66,6 +66,7 @@ def audit(
             entries=entries,
             beta=beta,
             as_trained=as_trained,
+            warned=output.warning,
         )
         output.table(
             f"{run.path if run else resolved.name} on {resolved.machine.spec}, nudging {found.nudging:g}",
@@ -88,5 +89,6 @@ def audit(
             ],
         )
         odd = "" if found.asymmetry is None else f"; asymmetry {found.asymmetry:.3f}"
-        output.answer(f"cosine {found.cosine:.6f} with {found.reference}{odd}")
+        cosine = f"{found.cosine:.6f}" if any(b.num_compared for b in found.blocks) else "unknown"
+        output.answer(f"cosine {cosine} with {found.reference}{odd}")
         output.result({"backend": resolved.machine.spec, **asdict(found)})

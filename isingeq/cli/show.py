@@ -20,7 +20,7 @@ def show(
     with command(json=json, quiet=quiet, debug=debug) as output:
         from isingeq.experiments.showing import show
 
-        record = show(run_dir)
+        record = show(run_dir, warned=output.warning)
         output.answer(f"drawn in {run_dir}: {', '.join(record['pictures'])}")
         if "active_units" in record:
             line = (

@@ -1,5 +1,7 @@
 """The gradient of an experiment at its initial parameters, or at those of a run, against one that is sure."""
 
+from collections.abc import Callable
+
 from isingeq import registry
 from isingeq.backend import Claim
 from isingeq.errors import CapabilityError, ConfigError
@@ -14,7 +16,7 @@ from isingeq.units import Spin
 
 def audit_experiment(
     experiment: Experiment, *, run: RunFolder | None = None, num_samples: int = 8, entries: int = 20,
-    beta: float = 1.0, as_trained: bool = False,
+    beta: float = 1.0, as_trained: bool = False, warned: Callable[[str], None] = lambda line: None,
 ) -> Audit:  # fmt: skip
     """Audit the gradient that an experiment's backend and estimator give.
 
@@ -25,6 +27,7 @@ def audit_experiment(
         entries: parameters compared per array.
         beta: inverse temperature of the enumeration that spins are compared with; a Boltzmann machine states its own.
         as_trained: audit the gradient at the precision, tolerance and steps of training, and not settled to the end.
+        warned: called with a line that the user should read.
 
     Raises:
         CapabilityError: more spins than can be enumerated, or a backend that claims nothing of other units.
@@ -37,7 +40,7 @@ def audit_experiment(
         )
     if not beta > 0:
         raise ConfigError(f"beta {beta} of the enumeration must be > 0")
-    parameters = None if run is None else _parameters_of(run, experiment)
+    parameters = None if run is None else _parameters_of(run, experiment, warned)
     built = build(experiment)
     reference = None
     try:
@@ -66,13 +69,15 @@ def audit_experiment(
             reference.close()
 
 
-def _parameters_of(run: RunFolder, experiment: Experiment) -> Parameters:
+def _parameters_of(
+    run: RunFolder, experiment: Experiment, warned: Callable[[str], None]
+) -> Parameters:
     """Return the parameters of a run as its checkpoint has them."""
     if experiment.network != run.experiment.network or experiment.data != run.experiment.data:
         raise ConfigError(
             f"the parameters of {run.path} fit its own network and data: leave --set network.* and data.* away"
         )
-    built = build_unplugged(run.experiment, run.checkpoint)
+    built = build_unplugged(run.experiment, run.checkpoint, warned=warned)
     built.close()
     return built.trainer.parameters
 

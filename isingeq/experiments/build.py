@@ -1,5 +1,6 @@
 """From an `Experiment` to the objects that train: data set, network, backend, trainer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,15 @@ def build(
     return Built(experiment, data, trainer, pool)
 
 
-def build_unplugged(experiment: Experiment, checkpoint: Path) -> Built:
+def build_unplugged(
+    experiment: Experiment, checkpoint: Path, *, warned: Callable[[str], None]
+) -> Built:
     """Build a run as its checkpoint has it, without its machine, which may be in use or gone.
+
+    Args:
+        experiment: of the run.
+        checkpoint: file.
+        warned: called with a line where an earlier checkpoint stands in for a damaged one.
 
     Raises:
         CheckpointError: no checkpoint, or one of another configuration.
@@ -126,7 +134,8 @@ def build_unplugged(experiment: Experiment, checkpoint: Path) -> Built:
     nothing = {"machine": Machine(backend="null"), "mapping": Mapped()}
     built = build(experiment, checkpoint, on=experiment.model_copy(update=nothing))
     try:
-        built.trainer.resume()
+        if warning := built.trainer.resume():
+            warned(warning)
     except BaseException:
         built.close()
         raise

@@ -1,5 +1,6 @@
 """The pictures of a run that is there already, finished or not."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from isingeq.errors import CheckpointError
@@ -10,11 +11,12 @@ from isingeq.experiments.plots import NAMES, draw
 from isingeq.experiments.run_folder import Record, open_run_folder
 
 
-def show(path: Path) -> Record:
+def show(path: Path, *, warned: Callable[[str], None] = lambda line: None) -> Record:
     """Draw all pictures of a run into its folder, anew.
 
     Args:
         path: run folder.
+        warned: called with a line that the user should read.
 
     Returns:
         Names of the pictures; of units with places also what the last map comes to.
@@ -25,7 +27,7 @@ def show(path: Path) -> Record:
     folder = open_run_folder(path)
     if not folder.epochs:
         raise CheckpointError(f"{path} has no epoch yet: there is nothing to draw")
-    built = build_unplugged(folder.experiment, folder.checkpoint)
+    built = build_unplugged(folder.experiment, folder.checkpoint, warned=warned)
     try:
         trainer = built.trainer
         done = (path / "result.json").exists()

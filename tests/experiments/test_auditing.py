@@ -6,6 +6,7 @@ from isingeq.experiments.config import Machine
 from isingeq.experiments.reading import validate
 from isingeq.experiments.run import train
 from isingeq.experiments.run_folder import open_run_folder
+from isingeq.experiments.showing import show
 
 
 def with_learning(experiment, **values):
@@ -64,6 +65,11 @@ def test_a_run_is_audited_at_the_weights_it_has(blobs, tmp_path):
     trained = audit_experiment(run.experiment, run=run, entries=4)
     assert trained.cosine > 0.999
     assert [b.relative_error for b in trained.blocks] != [b.relative_error for b in at_first.blocks]
+    run.checkpoint.write_bytes(b"torn")
+    told = []
+    audit_experiment(run.experiment, run=run, entries=1, warned=told.append)
+    show(tmp_path / "run", warned=told.append)
+    assert ["damaged" in line for line in told] == [True, True]
     wider = run.experiment.model_copy(
         update={"network": run.experiment.network.model_copy(update={"hidden": (9,)})}
     )
