@@ -60,6 +60,7 @@ class Copies:
         springs = {QuadraticNudge} if LinearNudge in c.terms else set()
         self.capabilities = replace(
             c,
+            displacements=False,
             terms=c.terms & {LinearNudge, Clamp} | springs,
             max_units=None if c.max_units is None else c.max_units // self.copies,
         )

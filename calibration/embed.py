@@ -81,6 +81,7 @@ class Embed:
         springs = {QuadraticNudge} if LinearNudge in c.terms else set()
         self.capabilities = replace(
             c,
+            displacements=False,
             claim=Claim.NONE,
             terms=c.terms & {LinearNudge, Clamp} | springs,
             max_units=int(np.count_nonzero(self._chip.degrees)),

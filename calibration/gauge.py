@@ -78,6 +78,7 @@ class Gauge:
         levels = c.coupling_levels
         self.capabilities = replace(
             c,
+            displacements=False,
             coupling_range=_even(self.name, c.coupling_range),
             field_range=_even(self.name, c.field_range),
             coupling_levels=levels and tuple(level for level in levels if -level in levels),

@@ -99,6 +99,7 @@ class Quantise:
         springs = {QuadraticNudge} if LinearNudge in c.terms else set()
         self.capabilities = replace(
             c,
+            displacements=False,
             claim=Claim.NONE,
             terms=c.terms & {LinearNudge, Clamp} | springs,
             coupling_range=span,

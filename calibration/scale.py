@@ -76,6 +76,7 @@ class Scale:
         fixed = self._fixed
         self.capabilities = replace(
             c,
+            displacements=False,
             schedules=c.schedules & {Annealing, Drive},
             coupling_range=None,
             field_range=None,

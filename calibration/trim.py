@@ -78,7 +78,7 @@ class Trim:
         J = reachable("coupling", c.coupling_range, k.coupling_gain, k.coupling_offset, works)
         h = reachable("field", c.field_range, k.field_gain, k.field_offset, alive, room)
         self._shares_left = share_left(c.coupling_range, J), share_left(c.field_range, h)
-        self.capabilities = replace(c, coupling_range=J, field_range=h)
+        self.capabilities = replace(c, displacements=False, coupling_range=J, field_range=h)
         self._offset = k.field_offset
 
     @property

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isingeq.connectivity import Connectivity
-from isingeq.couplings import Convolution, Dense, Edges
+from isingeq.couplings import Convolution
 from isingeq.errors import CapabilityError, ProblemError
 from isingeq.problem import Problem
+from isingeq.ranges import check_values
 from isingeq.schedule import Schedule
 from isingeq.terms import (
+    Clamp,
     CosineNudge,
     LogCosNudge,
     QuadraticNudge,
@@ -67,6 +69,7 @@ class Capabilities:
         warm_start: takes initial states.
         split_invariant: the same numbers for any batch split and thread count.
         complex_nudging: takes complex nudging strengths (holomorphic equilibrium propagation).
+        displacements: settles displacements from initial states.
         traces: can return a trace.
         concurrent: settles of the same couplings may run in several threads at once.
     """
@@ -86,6 +89,7 @@ class Capabilities:
     warm_start: bool = True
     split_invariant: bool = True
     complex_nudging: bool = False
+    displacements: bool = False
     traces: bool = False
     concurrent: bool = False
 
@@ -154,6 +158,9 @@ class SettleRequest:
         max_steps: most steps; one step updates every layer once.
         precision: of the arithmetic.
         trace: return a trace too.
+        displacements: settle the displacement from `initial`, which counts as at rest: what a nudge moves is found to
+            all its digits, however little that is. What forces are left there on units off their walls is taken away,
+            and every pool goes by the choice it makes there. The tolerance is on |δ − clip(δ − ∂F/∂δ)|.
     """
 
     problem: Problem
@@ -166,6 +173,7 @@ class SettleRequest:
     max_steps: int = 200
     precision: Precision = "float32"
     trace: bool = False
+    displacements: bool = False
 
     @property
     def nudged(self) -> bool:
@@ -187,6 +195,7 @@ class Equilibrium:
         two_cycle: (b, r) True where the state flips between two values instead of settling.
         timing: seconds.
         trace: when asked for.
+        displacements: (b, r, n) from the initial states, when asked for; `states` are those to the digits they have.
     """
 
     request: SettleRequest
@@ -198,6 +207,7 @@ class Equilibrium:
     two_cycle: NDArray[np.bool_] | None = None
     timing: Timing = Timing()
     trace: Trace | None = None
+    displacements: Floats | None = None
 
     @cached_property
     def energies(self) -> Floats:
@@ -301,6 +311,8 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
         )
     if request.trace and not c.traces:
         raise refuse("a request for a trace", "requests without one")
+    if request.displacements:
+        _check_displacements(name, c, request)
     nudges = (CosineNudge, LogCosNudge, QuadraticNudge)
     strengths = [term.strength for term in request.terms if isinstance(term, nudges)]
     turned = request.precision == "complex128" or any(np.iscomplexobj(part) for part in strengths)
@@ -331,47 +343,31 @@ def check_request(name: str, capabilities: Capabilities, request: SettleRequest)
         term.check(problem)
     if c.connectivity is not None:
         c.connectivity.places(name, problem)
-    _check_values(name, c, problem)
+    check_values(name, c, problem)
 
 
-def _check_values(name: str, c: Capabilities, problem: Problem) -> None:
-    """Refuse fields and couplings outside their ranges, between their steps or off their levels."""
-    ranges = (
-        ("field", c.field_range, c.field_step, None),
-        ("coupling", c.coupling_range, c.coupling_step, c.coupling_levels),
-    )
-    for what, allowed, step, levels in ranges:
-        if allowed is None and step is None and levels is None:
-            continue
-        arrays = (
-            [problem.fields]
-            if what == "field"
-            else [
-                k.J if isinstance(k, Dense | Edges) else k.edges()[2]  # J lists no pairs
-                for k in problem.couplings
-                if k.pairwise
-            ]
+def _check_displacements(name: str, c: Capabilities, request: SettleRequest) -> None:
+    """Refuse displacements where there are none to be had."""
+    hint = "set learning.displacements=false"
+    if not c.displacements:
+        raise CapabilityError(
+            f"{name} settles states, not displacements from them as simulators without noise do: {hint}"
         )
-        for values in arrays:
-            if (
-                allowed is not None
-                and values.size
-                and not (allowed[0] <= values.min() and values.max() <= allowed[1])
-            ):
-                raise CapabilityError(
-                    f"{name} holds {what}s in [{allowed[0]:g}, {allowed[1]:g}], the problem has "
-                    f"[{values.min():g}, {values.max():g}]: scale it, or let mapping=auto do so"
-                )
-            if step is not None and not np.array_equal(np.rint(values / step) * step, values):
-                raise CapabilityError(
-                    f"{name} holds {what}s in steps of {step:g}, the problem has others: "
-                    "quantise it, or let mapping=auto do so"
-                )
-            if levels is not None and not np.isin(values, np.asarray(levels, values.dtype)).all():
-                raise CapabilityError(
-                    f"{name} holds {what}s at {len(levels)} levels from {levels[0]:g} to {levels[-1]:g}, the problem "
-                    "has others: quantise it, or let mapping=auto do so"
-                )
+    if request.initial is None:
+        raise ProblemError("displacements need the initial states that they are counted from")
+    if request.trace:
+        raise CapabilityError(f"{name} traces states, not displacements: ask for one of the two")
+    if any(isinstance(term, Clamp) for term in request.terms):
+        raise CapabilityError(f"{name} holds states in a clamp, not displacements: {hint}")
+    if any(layer.unit.kind != "amplitude" for layer in request.problem.layers):
+        raise CapabilityError(f"{name} settles displacements of amplitudes: {hint}")
+    if any(
+        isinstance(k, Convolution) and not k.pairwise and k.window.pooling == "soft"
+        for k in request.problem.couplings
+    ):
+        raise CapabilityError(
+            f"{name} settles no displacements behind a soft maximum, which has no choice to go by: {hint}"
+        )
 
 
 def residual_of(request: SettleRequest, states: Floats) -> Floats:

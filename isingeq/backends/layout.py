@@ -111,6 +111,7 @@ class Layout:
                 ],
                 np.int64,
             ).reshape(-1, 4),
+            displaced=0,
         )
         return cls(tuple(found), slid, net)
 

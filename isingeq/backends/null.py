@@ -47,6 +47,7 @@ class Null:
             ),
             schedules=frozenset({Annealing, Relaxation, Drive}),
             complex_nudging=True,
+            displacements=True,
         )
 
     def suggest_schedule(self, problem: Problem) -> None:
@@ -73,6 +74,7 @@ class Null:
             request=request,
             states=states.astype(request.precision),
             provenance=Provenance(self.name, "simulated", request.seed),
+            displacements=np.zeros_like(states) if request.displacements else None,
         )
 
     def close(self) -> None:

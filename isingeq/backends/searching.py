@@ -80,7 +80,7 @@ class Searching:
         if self.relaxation.pool is None:
             raise BackendError(f"{self.name} is closed: open it again")
         check_request(self.name, self.capabilities, request)
-        if request.nudged or request.max_steps < 2:
+        if request.nudged or request.displacements or request.max_steps < 2:
             return self._told(self.relaxation.settle(request), request, 0)
         started = time.perf_counter()
         steps = min(self.steps, request.max_steps // 2)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from isingeq.backend import Equilibrium, Provenance, SettleRequest, Trace
 from isingeq.backends.layout import Folded, fold_terms
 from isingeq.couplings import Convolution, Coupling, Dense, Edges
+from isingeq.kernels.displaced import relax_displaced
 from isingeq.kernels.lanes import LANES
 from isingeq.kernels.panels import fixed
 from isingeq.kernels.pulls import workspace
@@ -94,6 +95,10 @@ class Settling:
         heavy = bool(net.maps) or net.w.size >= HEAVY * units
         in_turn = alike and heavy and motion.tolerance > 0 and motion.keep.size > 1
         relax = relax_in_turn if in_turn else relax_tiles
+        if self.request.displacements:
+            relax = relax_displaced
+            if not motion.synchronous:  # what nudges comes from the last layer
+                net = net._replace(order=np.ascontiguousarray(net.order[::-1]))
 
         def tiles(a: int, b: int) -> None:
             work = workspace(net.maps, units, found.states.dtype)
@@ -101,6 +106,12 @@ class Settling:
 
         assert self.simulator.pool is not None
         self.simulator.pool.split(-(-rows // LANES), tiles, least=1 if net.maps else 4)
+
+    def moved(self, displacements: Floats) -> Floats:
+        """Return the states (b, r, n) that displacements lead to."""
+        assert self.request.initial is not None
+        low, high = (bound.astype(displacements.dtype) for bound in self.request.problem.bounds)
+        return np.clip(self.request.initial + displacements, low, high)
 
     def traced(self) -> Trace:
         """Run step by step and write down energy, kinetic energy, residual and contraction."""

@@ -72,6 +72,7 @@ class Simulator:
             schedules=frozenset({Relaxation}),
             split_invariant=not noisy,
             complex_nudging=rests,
+            displacements=not noisy,
             traces=True,
             concurrent=True,
         )
@@ -119,9 +120,13 @@ class Simulator:
                 "lower dt, the nudging or the learning rate"
             )
         shape = (request.problem.batch, request.reads)
+        states = run.found.states.reshape(*shape, -1)
+        displacements = None
+        if request.displacements:
+            states, displacements = run.moved(states), states
         return Equilibrium(
             request=request,
-            states=run.found.states.reshape(*shape, -1),
+            states=states,
             provenance=Provenance(
                 self.name, "simulated", request.seed, _details(self.machine, schedule)
             ),
@@ -130,6 +135,7 @@ class Simulator:
             two_cycle=run.found.two_cycle.reshape(shape),
             timing=Timing(host_s=time.perf_counter() - started),
             trace=trace,
+            displacements=displacements,
         )
 
     def _iterate(self, request: SettleRequest, schedule: Relaxation, started: float) -> Equilibrium:

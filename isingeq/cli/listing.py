@@ -61,6 +61,7 @@ class Entry:
             "coupling_range": c.coupling_range,
             "warm_start": c.warm_start,
             "complex_nudging": c.complex_nudging,
+            "displacements": c.displacements,
         }
 
 

@@ -19,6 +19,7 @@ from isingeq.kernels import sliding, winograd
 from isingeq.kernels.addresses import address, caller
 from isingeq.kernels.inner import inline
 from isingeq.kernels.lanes import LANES
+from isingeq.kernels.pooling import OBEY
 from isingeq.kernels.products import FOUR
 from isingeq.kernels.winograd import BLOCK, TILES, matrices, span
 
@@ -263,7 +264,7 @@ def held(kind: Any) -> tuple[Any, Any]:
 def _arguments(kind: Any) -> tuple[Any, ...]:
     """Return the types of what both ways take."""
     floats = types.Array(kind, 1, "C")
-    return floats, floats, from_dtype(ROW), floats, held(kind)[1], types.boolean
+    return floats, floats, from_dtype(ROW), floats, held(kind)[1], types.int64
 
 
 _call = caller(_arguments)
@@ -277,7 +278,7 @@ def _ways(maps: Maps, dtype: DTypeLike) -> Ints:
 
 
 @inline
-def up(z, x, maps, number, room, remember):  # type: ignore[no-untyped-def]
+def up(z, x, maps, number, room, how):  # type: ignore[no-untyped-def]
     """Add the pooled convolution of a source to its target.
 
     Args:
@@ -286,12 +287,12 @@ def up(z, x, maps, number, room, remember):  # type: ignore[no-untyped-def]
         maps: the convolutions.
         number: which of them.
         room: working memory; holds the choice of every pool afterwards.
-        remember: keep the choices.
+        how: FORGET, KEEP or OBEY; see `pooling`.
     """
-    _call(room.ways[number, 0], z, x, maps.table[number], maps.weights, room, remember)
+    _call(room.ways[number, 0], z, x, maps.table[number], maps.weights, room, how)
 
 
 @inline
 def down(z, x, maps, number, room):  # type: ignore[no-untyped-def]
     """Add the transposed convolution of a target, spread over its pools, to its source; see `up`."""
-    _call(room.ways[number, 1], z, x, maps.table[number], maps.weights, room, True)
+    _call(room.ways[number, 1], z, x, maps.table[number], maps.weights, room, OBEY)

@@ -100,7 +100,23 @@ def _step(
     v: Vectors, sig: Any, args: Any, unit_: Any, *, rows: int, momentum: bool, measured: bool
 ) -> None:
     """Emit the step of `rows` units from one on, their sums held in registers together; see `_relax_layer`."""
-    x_, y_, h_, seen_, w_, links_, first_, last_, row_, _, spring_, lanes_, numbers_ = args
+    (
+        x_,
+        y_,
+        h_,
+        seen_,
+        w_,
+        links_,
+        first_,
+        last_,
+        row_,
+        _,
+        spring_,
+        at_,
+        apart_,
+        lanes_,
+        numbers_,
+    ) = args
     builder, kind = v.builder, sig.args[0]
     row_ = builder.add(row_, unit_)
     zero, five = ir.Constant(_I64, 0), ir.Constant(_I64, 5)
@@ -129,9 +145,9 @@ def _step(
     fields = v.pointer(kind, h_, row_)
     forces = v.loop(builder.sub(last_, first_), [v.load(fields, q) for q in index], add_link)
 
-    value = v.context.make_array(sig.args[12])(v.context, builder, numbers_).data
-    number = [builder.load(builder.gep(value, [ir.Constant(_I64, k)])) for k in range(8)]
-    stiffness, keep, kick, drift, ramp, low, high, tolerance = (v.spread(s) for s in number)
+    value = v.context.make_array(sig.args[14])(v.context, builder, numbers_).data
+    number = [builder.load(builder.gep(value, [ir.Constant(_I64, k)])) for k in range(9)]
+    stiffness, keep, kick, drift, ramp, low, high, tolerance, short = (v.spread(s) for s in number)
     per_lane = v.pointer(kind, lanes_, zero)
     active, worst, moved = (v.load(per_lane, ir.Constant(_I64, c)) for c in range(3))
     springs = v.pointer(kind, spring_, zero)
@@ -140,13 +156,17 @@ def _step(
     negative, against = builder.fneg(builder.fadd(stiffness, added)), builder.fneg(ramp)
     on = builder.fcmp_ordered(">", active, v.fill(0.0))
     xs, ys = v.pointer(kind, x_, row_), v.pointer(kind, y_, row_)
-
-    def clip(a):  # type: ignore[no-untyped-def]
-        capped = builder.select(builder.fcmp_ordered(">", a, high), high, a)
-        return builder.select(builder.fcmp_ordered("<", capped, low), low, capped)
+    begins = v.pointer(kind, at_, builder.mul(apart_, builder.add(row_, ir.Constant(_I64, 1))))
 
     stride = builder.fmul(kick, drift)
     for q, z in zip(index, forces, strict=True):
+        begin = v.load(begins, builder.mul(apart_, q))
+        bottom, top = builder.fsub(low, begin), builder.fsub(high, begin)
+
+        def clip(a, bottom=bottom, top=top):  # type: ignore[no-untyped-def]
+            capped = builder.select(builder.fcmp_ordered(">", a, top), top, a)
+            return builder.select(builder.fcmp_ordered("<", capped, bottom), bottom, capped)
+
         position = v.load(xs, q)
         force = v.call("fma", negative, position, z)
         if momentum:
@@ -161,7 +181,7 @@ def _step(
             reach = v.call("fabs", builder.fsub(walled, position))
             busy = builder.or_(
                 builder.fcmp_unordered(">=", gap, tolerance),
-                builder.fcmp_unordered(">=", reach, tolerance),
+                builder.fcmp_unordered(">=", reach, short),
             )
             go = builder.and_(busy, on)
             below = builder.fcmp_ordered("<=", gap, worst)
@@ -186,9 +206,11 @@ def _relax_layer(*, momentum: bool, measured: bool) -> Any:
     """
 
     @intrinsic
-    def layer(typing, x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
+    def layer(  # type: ignore[no-untyped-def]
+        typing, x, y, h, seen, w, links, first, last, row, size, spring, at, apart, lanes, numbers
+    ):
         i8 = types.int64
-        signature = types.void(x, x, x, x, w, links, i8, i8, i8, i8, x, x, numbers)
+        signature = types.void(x, x, x, x, w, links, i8, i8, i8, i8, x, x, i8, x, numbers)
 
         def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
             v, size_ = Vectors(context, builder, x.dtype), args[9]
@@ -217,14 +239,15 @@ _conjugate = _relax_layer(momentum=True, measured=True)
 
 
 @inline
-def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers):  # type: ignore[no-untyped-def]
+def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, at, apart, lanes, numbers):  # type: ignore[no-untyped-def]
     """Step the units of one layer.
 
     With z = h + Σ_links w · x and f = z − (stiffness + spring) x, lane by lane:
 
         y ← keep y + kick (f − ramp x)        x ← clip(x + drift y)        y ← 0 where the wall was met
 
-    A unit stays where it is when both its residual |x − clip(x + f)| and its step are below the tolerance.
+    A unit stays where it is when its residual |x − clip(x + f)| and its step are below their tolerances. Walls are
+    counted from `at` where positions are displacements.
 
     Args:
         x: panel of positions, changed.
@@ -239,14 +262,20 @@ def relax_layer(x, y, h, seen, w, links, first, last, row, size, spring, lanes, 
         row: first unit of the layer.
         size: units in the layer.
         spring: 2 rows: stiffness that a nudge adds, and the factor on the kick that goes with it.
+        at: a row of zeros, and where positions are displacements a panel of what they are counted from.
+        apart: 1 where they are, else 0.
         lanes: 3 rows: active (1 where the sample still moves), residual (raised to the largest
             |x − clip(x + f)|, NaN included) and moved (set to 1 where any unit moved).
-        numbers: stiffness, keep, kick, drift, ramp, low, high, tolerance; with a tolerance of 0 residuals are found
-            only where momenta are, with LOOK always.
+        numbers: stiffness, keep, kick, drift, ramp, low, high, tolerance of residuals, and of steps; with a tolerance
+            of 0 residuals are found only where momenta are, with LOOK always.
     """
     if numbers[1] != 0.0 or numbers[4] != 0.0:
-        _conjugate(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)
+        _conjugate(
+            x, y, h, seen, w, links, first, last, row, size, spring, at, apart, lanes, numbers
+        )
     elif numbers[7] != 0.0:
-        _overdamped(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)
+        _overdamped(
+            x, y, h, seen, w, links, first, last, row, size, spring, at, apart, lanes, numbers
+        )
     else:
-        _blind(x, y, h, seen, w, links, first, last, row, size, spring, lanes, numbers)
+        _blind(x, y, h, seen, w, links, first, last, row, size, spring, at, apart, lanes, numbers)

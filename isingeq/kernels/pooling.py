@@ -11,11 +11,14 @@ from isingeq.kernels.inner import inline
 from isingeq.kernels.lanes import LANES, Vectors
 from isingeq.kernels.products import add_row, copy_row, whole
 
+FORGET, KEEP, OBEY = range(3)
+"""What a pool does with its choice: makes one and forgets it, makes one and keeps it, or goes by the one it kept."""
+
 _I8 = ir.IntType(8)
 
 
-def _largest(size: int) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Build the largest of a pool and its way back.
+def _largest(size: int) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
+    """Build the largest of a pool, the one chosen before, and the way back.
 
     Args:
         size: rows and columns of the pool, written into the code; 0 to be told at run time.
@@ -68,6 +71,28 @@ def _largest(size: int) -> tuple[Callable[..., None], Callable[..., None]]:
         return signature, generate
 
     @intrinsic
+    def take_chosen(typing, z, row, sums, at, step, hop, pool, choices, place):  # type: ignore[no-untyped-def]
+        i8 = types.int64
+        signature = types.void(z, i8, sums, i8, i8, i8, i8, choices, i8)
+
+        def generate(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            z_, row_, sums_, at_, step_, hop_, pool_, choices_, place_ = args
+            v, kept = (Vectors(context, builder, kind) for kind in (z.dtype, types.int8))
+            first = v.pointer(sums, sums_, at_)
+            where = kept.load(kept.pointer(choices, choices_, place_), whole(0))
+
+            def pick(q, along, found):  # type: ignore[no-untyped-def]
+                chosen = builder.icmp_signed("==", where, kept.spread(q))
+                return [builder.select(chosen, v.load(first, along), found[0])]
+
+            found = each(v, pool_, step_, hop_, [v.fill(0.0)], pick)[0]
+            target = v.pointer(z, z_, row_)
+            v.store(builder.fadd(v.load(target, whole(0)), found), target, whole(0))
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    @intrinsic
     def give(typing, sums, at, step, hop, x, row, pool, choices, place):  # type: ignore[no-untyped-def]
         i8 = types.int64
         signature = types.void(sums, i8, i8, i8, x, i8, i8, choices, i8)
@@ -89,11 +114,11 @@ def _largest(size: int) -> tuple[Callable[..., None], Callable[..., None]]:
 
         return signature, generate
 
-    return take, give
+    return take, take_chosen, give
 
 
-_take_two, _give_two = _largest(2)
-_take_largest, _give_largest = _largest(0)
+_take_two, _chosen_two, _give_two = _largest(2)
+_take_largest, _chosen_largest, _give_largest = _largest(0)
 
 
 @inline
@@ -124,7 +149,7 @@ def _give_softly(sums, at, step, hop, x, row, pool, shares, share):  # type: ign
 
 
 @inline
-def take(z, unit, sums, at, step, hop, m, room, remember):  # type: ignore[no-untyped-def]
+def take(z, unit, sums, at, step, hop, m, room, how):  # type: ignore[no-untyped-def]
     """Add the pool of the sums of a unit to it.
 
     Args:
@@ -136,17 +161,22 @@ def take(z, unit, sums, at, step, hop, m, room, remember):  # type: ignore[no-un
         hop: from column to column.
         m: the convolution.
         room: keeps the choice: the first of equals in row-major order, or the shares of a soft maximum.
-        remember: keep it; without, what stands behind all choices is written instead.
+        how: FORGET, where what stands behind all choices is written instead; KEEP; or OBEY, not of soft maxima.
     """
     row, area = m.target + unit, m.pool * m.pool
     if m.pool == 1:
         add_row(z, row, sums, at)
     elif m.sharpness > 0.0:
-        share = m.share + unit * area if remember else room.shares.size // LANES - area
+        share = m.share + unit * area if how == KEEP else room.shares.size // LANES - area
         _take_softly(z, row, sums, at, step, hop, m.pool, m.sharpness, room.shares, share)
     else:
-        place = m.choice + unit if remember else room.choices.size // LANES - 1
-        if m.pool == 2:
+        place = m.choice + unit if how != FORGET else room.choices.size // LANES - 1
+        if how == OBEY:
+            if m.pool == 2:
+                _chosen_two(z, row, sums, at, step, hop, 2, room.choices, place)
+            else:
+                _chosen_largest(z, row, sums, at, step, hop, m.pool, room.choices, place)
+        elif m.pool == 2:
             _take_two(z, row, sums, at, step, hop, 2, room.choices, place)
         else:
             _take_largest(z, row, sums, at, step, hop, m.pool, room.choices, place)

@@ -1,7 +1,7 @@
 """Forces of convolutions within a step of `relax`.
 
 The choice that `up` makes in every pool is that of the source as it stood then. `down` takes it as it is, unless the
-source has moved since: then the pools are looked at once more.
+source has moved since: then the pools are looked at once more. Displacements leave every choice as it is.
 """
 
 from functools import cache
@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from isingeq.kernels.convolve import Maps, Room, aligned, down, held, lay_out, pack, room, up
 from isingeq.kernels.inner import inline
 from isingeq.kernels.lanes import LANES
+from isingeq.kernels.pooling import FORGET, KEEP, OBEY
 
 SOURCE, TARGET, POOLED, BEFORE = range(4)
 """Columns of `Net.ends`: layers, 1 where `down` needs a choice, 1 where all is seen as it was before the step."""
@@ -80,7 +81,8 @@ def pull(work, x, h, net, layer):  # type: ignore[no-untyped-def]
             needed = target == layer or (layer < 0 and frozen[target] == 0)
             wanted = source == layer or (layer < 0 and frozen[source] == 0)
             if needed or (wanted and stale[c]):
-                up(z, x, maps, c, room, frozen[source] == 0)
+                how = OBEY if net.displaced else KEEP if frozen[source] == 0 else FORGET
+                up(z, x, maps, c, room, how)
                 stale[c] = 0
         for c in range(ends.shape[0]):
             source = ends[c, SOURCE]
@@ -92,7 +94,7 @@ def pull(work, x, h, net, layer):  # type: ignore[no-untyped-def]
 def moved(work, net, layer):  # type: ignore[no-untyped-def]
     """After a layer has moved."""
     for c in range(net.ends.shape[0]):
-        if net.ends[c, SOURCE] == layer:
+        if net.ends[c, SOURCE] == layer and not net.displaced:
             work.stale[c] = net.ends[c, POOLED]
 
 
@@ -100,4 +102,4 @@ def moved(work, net, layer):  # type: ignore[no-untyped-def]
 def all_moved(work, net):  # type: ignore[no-untyped-def]
     """After all layers may have moved."""
     for c in range(net.ends.shape[0]):
-        work.stale[c] = net.ends[c, POOLED]
+        work.stale[c] = 0 if net.displaced else net.ends[c, POOLED]

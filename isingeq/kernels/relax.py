@@ -39,6 +39,7 @@ class Net(NamedTuple):
         frozen: 1 for layers that stay where they start.
         maps: convolutions as forces; () where there are none.
         ends: per convolution its source, its target and how they are seen, as in `pulls`.
+        displaced: 1 where positions are displacements from those in the panel `at`; see `displaced`.
     """
 
     w: Floats
@@ -53,6 +54,7 @@ class Net(NamedTuple):
     frozen: Ints
     maps: tuple[()] | Maps
     ends: Ints
+    displaced: int
 
 
 class Motion(NamedTuple):
@@ -82,7 +84,11 @@ class Motion(NamedTuple):
 
 
 class Panels(NamedTuple):
-    """Working memory of one tile; `samples` are the numbers of those in its lanes, −1 where there is none."""
+    """Working memory of one tile.
+
+    `samples` are the numbers of those in its lanes, −1 where there is none; `at` is one row of zeros, and behind it
+    what displacements are counted from, where positions are such.
+    """
 
     x: Floats
     y: Floats
@@ -94,6 +100,7 @@ class Panels(NamedTuple):
     lanes: Floats
     numbers: Floats
     samples: Ints
+    at: Floats
 
 
 class Batch(NamedTuple):
@@ -127,13 +134,15 @@ class Found(NamedTuple):
     two_cycle: NDArray[np.bool_]
 
 
-def panels(units: int, dtype: DTypeLike) -> Panels:
+def panels(units: int, dtype: DTypeLike, *, displaced: bool) -> Panels:
     """Return working memory for one tile of so many units."""
     x, y, h, seen, spare = aligned(5 * units * LANES, dtype).reshape(5, -1)
     spring, slack = np.zeros((2, 2 * LANES), dtype)
     slack[LANES:] = 1.0
-    lanes, numbers = np.zeros(3 * LANES, dtype), np.zeros(8, dtype)
-    return Panels(x, y, h, seen, spare, spring, slack, lanes, numbers, np.zeros(LANES, np.int64))
+    lanes, numbers = np.zeros(3 * LANES, dtype), np.zeros(9, dtype)
+    at = aligned((1 + displaced * units) * LANES, dtype)
+    samples = np.zeros(LANES, np.int64)
+    return Panels(x, y, h, seen, spare, spring, slack, lanes, numbers, samples, at)
 
 
 @inner(cache=True)
@@ -204,9 +213,10 @@ def _sweep(p, net, work, keep, kick, drift, ramp, tolerance):  # type: ignore[no
             continue
         numbers[0], numbers[2] = boxes[layer, 0], kick / boxes[layer, 0]
         numbers[5], numbers[6] = boxes[layer, 1], boxes[layer, 2]
+        numbers[8] = tolerance / boxes[layer, 0] if net.displaced else tolerance
         relax_layer(
             x, p.y, forces, p.seen, net.w, net.links, net.first_link[layer], net.first_link[layer + 1],
-            rows[layer], sizes[layer], p.spring if net.springy[layer] else p.slack, lanes, numbers,
+            rows[layer], sizes[layer], p.spring if net.springy[layer] else p.slack, p.at, net.displaced, lanes, numbers,
         )  # fmt: skip
         moved(work, net, layer)
 
@@ -215,9 +225,9 @@ def _arguments(kind: Any) -> tuple[Any, ...]:
     """Return the types of what a sweep takes."""
     floats, ints = types.Array(kind, 1, "C"), types.int64[::1]
     square, pairs = types.Array(kind, 2, "C"), types.int64[:, ::1]
-    net = (floats, pairs, *[ints] * 5, square, ints, ints, types.Tuple(()), pairs)
+    net = (floats, pairs, *[ints] * 5, square, ints, ints, types.Tuple(()), pairs, types.int64)
     return (
-        types.NamedTuple((*[floats] * 9, ints), Panels), types.NamedTuple(net, Net), work_type(kind),
+        types.NamedTuple((*[floats] * 9, ints, floats), Panels), types.NamedTuple(net, Net), work_type(kind),
         *[types.float64] * 5,
     )  # fmt: skip
 
@@ -229,7 +239,7 @@ sweep = caller(_arguments)
 def ready(net: Net, batch: Batch, work: tuple[()] | Work) -> tuple[Net, Panels, Work, int]:
     """Return the network, the working memory and the address of a sweep, alike in type with convolutions or without."""
     dtype = net.w.dtype
-    p = panels(batch.fields.shape[1], dtype)
+    p = panels(batch.fields.shape[1], dtype, displaced=bool(net.displaced))
     return net._replace(maps=()), p, work or nothing(dtype), address(_sweep, _arguments, dtype)
 
 

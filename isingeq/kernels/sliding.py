@@ -45,7 +45,7 @@ def _four(origin, first, last, across, drop, step):  # type: ignore[no-untyped-d
     )
 
 
-def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
+def up(z, x, m, weights, room, how):  # type: ignore[no-untyped-def]
     """Add a pooled convolution; see `convolve.up`."""
     image, base, c = x, m.source, m.channels
     if m.framed:
@@ -73,7 +73,7 @@ def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
             for r in range(min(FOUR, m.outputs - g * FOUR)):
                 for q in range(0, count, area):
                     unit = (square + q // area) * m.outputs + g * FOUR + r
-                    take(z, unit, room.sums, r * span + q, m.pool, 1, m, room, remember)
+                    take(z, unit, room.sums, r * span + q, m.pool, 1, m, room, how)
 
 
 @inline
@@ -82,7 +82,7 @@ def _reach(low, high, taps, swept):  # type: ignore[no-untyped-def]
     return max(0, taps - 1 - high), min(taps, swept + taps - 1 - low)
 
 
-def down(z, x, m, weights, room, _remember):  # type: ignore[no-untyped-def]
+def down(z, x, m, weights, room, _how):  # type: ignore[no-untyped-def]
     """Add the transpose of a pooled convolution; see `convolve.down`.
 
     Places of the source that lie alike on the stride see the same weights: one convolution for each way to lie,

@@ -146,7 +146,7 @@ _give_in = squares(lambda of: of.result.T)
 _take_out = squares(lambda of: of.data.T, add=True)
 
 
-def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
+def up(z, x, m, weights, room, how):  # type: ignore[no-untyped-def]
     """Add a pooled convolution; see `convolve.up`."""
     across = -(-m.columns * m.pool // m.tile)
     tiles = -(-m.rows * m.pool // m.tile) * across
@@ -180,10 +180,10 @@ def up(z, x, m, weights, room, remember):  # type: ignore[no-untyped-def]
                         for sx in range(x_ * squares, min((x_ + 1) * squares, m.columns)):
                             unit = (sy * m.columns + sx) * m.outputs + j
                             at = ((sy - y * squares) * m.tile + sx - x_ * squares) * m.pool
-                            take(z, unit, room.sums, at, m.tile, 1, m, room, remember)
+                            take(z, unit, room.sums, at, m.tile, 1, m, room, how)
 
 
-def down(z, x, m, weights, room, _remember):  # type: ignore[no-untyped-def]
+def down(z, x, m, weights, room, _how):  # type: ignore[no-untyped-def]
     """Add the transpose of a pooled convolution; see `convolve.down`."""
     across = -(-m.columns * m.pool // m.tile)
     tiles = -(-m.rows * m.pool // m.tile) * across

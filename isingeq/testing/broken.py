@@ -133,6 +133,15 @@ def nudges_all_rows_alike(sound: Backend, request: SettleRequest) -> Equilibrium
     return _with_strengths(sound, request, lambda strength: np.full_like(strength, strength[0]))
 
 
+def rounds_displacements(sound: Backend, request: SettleRequest) -> Equilibrium:
+    """Takes the difference of states in single precision for the displacement."""
+    answer = sound.settle(request)
+    if answer.displacements is None or request.initial is None:
+        return answer
+    rounded = answer.states.astype(np.float32) - request.initial.astype(np.float32)
+    return replace(answer, displacements=rounded)
+
+
 def ignores_initial(sound: Backend, request: SettleRequest) -> Equilibrium:
     """Starts where it always starts."""
     return _as_if(sound, request, replace(request, initial=None))
@@ -349,6 +358,7 @@ BROKEN: dict[str, Callable[[], Backend]] = {
     "ignores terms on phases": lambda: Broken(PlainRelaxation(capabilities=TURNS), ignores_terms),
     "releases clamps": lambda: Broken(PlainAnnealer(), releases_clamps),
     "nudges all rows alike": lambda: Broken(PlainSampler(), nudges_all_rows_alike),
+    "rounds displacements": lambda: Broken(PlainRelaxation(), rounds_displacements),
     "ignores initial": lambda: Broken(PlainRelaxation(), ignores_initial),
     "anneals from scratch": lambda: Broken(PlainAnnealer(), ignores_initial),
     "changes initial": lambda: Broken(PlainRelaxation(), changes_initial),

@@ -31,6 +31,7 @@ from isingeq.terms import (
     total_energy,
     total_gradient,
 )
+from isingeq.testing.displacement import Displacement
 from isingeq.testing.enumeration import boltzmann, energy_table, spin_states, spread
 from isingeq.units import Phase, Spin
 
@@ -57,6 +58,7 @@ RELAXES = Capabilities(
     claim=Claim.FIXED_POINT,
     terms=TERMS,
     complex_nudging=True,
+    displacements=True,
     traces=True,
     concurrent=True,
 )
@@ -68,6 +70,7 @@ TURNS = replace(
     couplings=frozenset({"edges", "injection"}),
     terms=ANGULAR,
     complex_nudging=False,
+    displacements=False,
 )
 """The same on phases: `PlainRelaxation(capabilities=TURNS)`."""
 
@@ -91,6 +94,8 @@ class PlainRelaxation:
         """Iterate every sample until its residual is within the tolerance."""
         self.door.enter(self.name)
         check_request(self.name, self.capabilities, request)
+        if request.displacements:
+            return self._displaced(request)
         shape = (request.problem.batch, request.reads, request.problem.n)
         kind = np.complex128 if request.precision == "complex128" else np.float64
         start = (
@@ -119,6 +124,18 @@ class PlainRelaxation:
             residual=residual,
             steps=steps,
             trace=_trace(energies, residuals, request) if request.trace else None,
+        )
+
+    def _displaced(self, request: SettleRequest) -> Equilibrium:
+        by = Displacement.of(request)
+        moved, steps = by.settle(request.tolerance, request.max_steps)
+        return Equilibrium(
+            request,
+            np.clip(by.start + moved, *request.problem.bounds),
+            Provenance(self.name, "simulated", request.seed),
+            residual=by.residual(moved),
+            steps=steps,
+            displacements=moved,
         )
 
     def close(self) -> None:

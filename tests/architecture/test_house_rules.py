@@ -164,7 +164,7 @@ def test_the_seam_is_as_narrow_as_it_says():
     assert set(Capabilities.__slots__) == {
         "units", "couplings", "claim", "terms", "schedules", "max_units", "field_range", "coupling_range", "field_step",
         "coupling_step", "coupling_levels", "connectivity", "warm_start", "split_invariant", "complex_nudging",
-        "traces", "concurrent",
+        "displacements", "traces", "concurrent",
     }  # fmt: skip
 
 

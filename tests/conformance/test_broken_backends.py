@@ -84,6 +84,7 @@ CAUGHT = {
         "terms_add_up",
         "a_nudge_leaves_no_trace",
     },
+    "rounds displacements": {"displacements_keep_their_digits"},
     "ignores initial": {
         "an_equilibrium_is_at_once_settled",
         "a_valley_is_not_left",

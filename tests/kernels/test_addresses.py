@@ -46,7 +46,7 @@ def test_arrays_of_another_kind_are_refused() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_panels_start_at_lines_of_the_cache(dtype: type) -> None:
-    made = panels(7, np.dtype(dtype))
+    made = panels(7, np.dtype(dtype), displaced=True)
     work = workspace(lay_out([(Window((2, 2, 1), 1, 1), 0, 4)]), 7, dtype)
     assert isinstance(work, Work)
     for panel in (made.x, made.y, made.h, made.seen, made.spare, work.z):

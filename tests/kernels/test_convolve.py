@@ -12,6 +12,7 @@ from isingeq.couplings.window import Window
 from isingeq.kernels import convolve
 from isingeq.kernels.convolve import Maps, Room, aligned, lay_out, minimal_tile, pack, room
 from isingeq.kernels.lanes import LANES
+from isingeq.kernels.pooling import FORGET, KEEP, OBEY
 from isingeq.kernels.winograd import TILES, matrices
 
 Floats = NDArray[np.floating]
@@ -20,8 +21,8 @@ GAP = 3
 
 
 @njit
-def both(z, y, x, maps, number, room, remember):  # type: ignore[no-untyped-def]
-    convolve.up(z, x, maps, number, room, remember)
+def both(z, y, x, maps, number, room, how):  # type: ignore[no-untyped-def]
+    convolve.up(z, x, maps, number, room, how)
     convolve.down(y, x, maps, number, room)
 
 
@@ -91,11 +92,11 @@ class Case:
         x[self.target] = self.t.reshape(LANES, -1).T
         return x
 
-    def run(self, *, remember: bool = True) -> tuple[Floats, Floats]:
+    def run(self, *, how: int = KEEP) -> tuple[Floats, Floats]:
         """What is added on the way up and on the way down, to ones."""
         x, z, y = (aligned(self.panel().size, self.dtype) for _ in range(3))
         x[:], z[:], y[:] = self.panel().ravel(), 1, 1
-        both(z, y, x, self.maps, 0, self.room, remember)
+        both(z, y, x, self.maps, 0, self.room, how)
         up, down = z.reshape(-1, LANES) - 1, y.reshape(-1, LANES) - 1
         assert np.flatnonzero(np.delete(up, np.r_[self.target], axis=0)).size == 0
         assert np.flatnonzero(np.delete(down, np.r_[self.source], axis=0)).size == 0
@@ -192,12 +193,25 @@ def test_choices_are_kept_only_when_asked(window: Window) -> None:
     _, before = case.run()
     states = case.a
     case.a = -states
-    up, kept = case.run(remember=False)
+    up, kept = case.run(how=FORGET)
     expected, _ = pooled(window, sums(window, case.w, case.a))
     assert abs(up - expected).max() < 1e-3
     np.testing.assert_array_equal(kept, before)
     _, after = case.run()
     assert abs(after - before).max() > 0.1
+
+
+@pytest.mark.parametrize("window", [PLAIN[0], PLAIN[4], MINIMAL[4]], ids=str)
+def test_a_choice_is_gone_by_where_another_would_be_made(window: Window) -> None:
+    case = Case(window, np.float32)
+    _, before = case.run()
+    _, shares = pooled(window, sums(window, case.w, case.a))
+    case.a = np.random.default_rng(9).normal(size=case.a.shape).astype(np.float32)
+    up, kept = case.run(how=OBEY)
+    places = sums(window, case.w, case.a)
+    assert abs(up - (places * shares).sum(-1)).max() < 1e-3
+    assert abs(up - places.max(-1)).max() > 0.1
+    np.testing.assert_array_equal(kept, before)
 
 
 @pytest.mark.parametrize(
@@ -220,11 +234,11 @@ def test_convolutions_share_maps_and_room() -> None:
     maps = pack(lay_out(places), [c.w for c in cases], np.float32)
     shared = room(maps, np.float32)
     expected = [case.run() for case in cases]
-    for remember in (True, False):  # the second round goes back by the choices of the first
+    for how in (KEEP, FORGET):  # the second round goes back by the choices of the first
         for number, case in enumerate(cases):
             x, z, y = (aligned(case.panel().size, np.float32) for _ in range(3))
             x[:] = case.panel().ravel()
-            both(z, y, x, maps, number, shared, remember)
+            both(z, y, x, maps, number, shared, how)
             up, down = z.reshape(-1, LANES), y.reshape(-1, LANES)
             np.testing.assert_allclose(
                 up[case.target].T.reshape(case.t.shape), expected[number][0], atol=1e-4

@@ -16,6 +16,7 @@ from isingeq.terms import (
     total_gradient,
 )
 from isingeq.testing import instances
+from isingeq.testing.displacement import Displacement
 from isingeq.testing.outcome import NotApplicable, expect
 from isingeq.testing.promises import claimed_problem, expect_claim, read_weights, settle_as_claimed
 
@@ -134,6 +135,42 @@ def check_complex_nudging_is_holomorphic(backend: Backend) -> None:
         "an imaginary strength did not move the states off the real line",
     )
     expect(np.abs(states[2].imag).max() < 1e-5, "a real strength gave complex states")
+
+
+def check_displacements_keep_their_digits(backend: Backend) -> None:
+    """Nudges of 1e-12 move states by what the energy says, in single precision and in double."""
+    c = backend.capabilities
+    if not c.displacements or c.claim is not Claim.FIXED_POINT:
+        raise NotApplicable("no displacements, or no fixed points claimed")
+    pairs = replace(c, couplings=c.couplings - {"convolution"})  # whose pool would be a soft one
+    problem = instances.make(pairs, "amplitude", rows=3)
+    free = backend.settle(SettleRequest(problem, max_steps=5000))
+    small = 1e-12
+    for term in instances.nudges(c, problem).values():
+        weak: Term
+        if isinstance(term, LinearNudge):
+            weak = LinearNudge(small * term.force)
+        elif isinstance(term, QuadraticNudge):
+            weak = replace(term, strength=small * term.strength)
+        else:
+            continue
+        for precision in ("float32", "float64"):
+            request = SettleRequest(
+                problem, (weak,), initial=free.states, displacements=True, precision=precision,
+                tolerance=1e-5 * small, max_steps=5000,
+            )  # fmt: skip
+            answer = backend.settle(request)
+            moved = answer.displacements
+            if moved is None or moved.shape != free.states.shape:
+                raise AssertionError(
+                    "displacements were asked for, and are not there in their shape"
+                )
+            left = float(Displacement.of(request).residual(moved.astype(np.float64)).max())
+            expect(
+                left <= 3e-5 * small,
+                f"{precision}: displacements are not at rest under a nudge of {small:g}: {left:.2g} is left",
+            )
+            expect(np.abs(moved).max() > 1e-2 * small, "a small nudge did not move anything")
 
 
 def _terms(backend: Backend, kind: type | None = None) -> tuple[Term, ...]:

@@ -192,10 +192,14 @@ def check_wrong_initial_states_are_refused(backend: Backend) -> None:
 
 
 def check_unknown_modes_are_refused(backend: Backend) -> None:
-    """A trace or complex arithmetic is refused where it is not claimed."""
+    """A trace, complex arithmetic or displacements are refused where they are not claimed."""
     c, problem = backend.capabilities, _any(backend)
-    if c.traces and c.complex_nudging:
-        raise NotApplicable("has traces and complex nudging")
+    if c.traces and c.complex_nudging and c.displacements:
+        raise NotApplicable("has traces, complex nudging and displacements")
+    if not c.displacements:
+        _refuses(
+            backend, SettleRequest(problem, displacements=True), CapabilityError, "displacements"
+        )
     if not c.traces:
         _refuses(
             backend, SettleRequest(problem, trace=True), CapabilityError, "a request for a trace"
