@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calibration import Limits, MappingOptions, mapped, open_mapped
 from calibration.store import corrections_for
 from isingeq import registry
-from isingeq.backend import Backend, SettleRequest, check_request
+from isingeq.backend import Backend, Floats, SettleRequest, check_request
 from isingeq.errors import ConfigError
 from isingeq.experiments.config import Data, Experiment, Learning, Machine, Mapped
 from isingeq.experiments.networks import build_network
@@ -242,8 +242,16 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
         else terms_of(estimator.method, problem),
         reads=estimator.reads,
         precision="complex128" if is_complex else estimator.precision,
+        displacements=estimator.displacements and estimator.nudges,
+        initial=_anywhere(problem, estimator) if estimator.displacements else None,
     )
     check_request(backend.name, backend.capabilities, request)
+
+
+def _anywhere(problem: Problem, estimator: Estimator) -> Floats:
+    """Return states (b, r, n) that stand for free ones."""
+    low, high = problem.bounds
+    return np.tile(np.clip(0.0, low, high), (problem.batch, estimator.reads, 1))
 
 
 def _clamp(problem: Problem) -> tuple[Clamp, ...]:

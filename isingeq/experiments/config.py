@@ -221,6 +221,8 @@ class Learning(BaseModel):
         nudged_steps: most steps of a nudged phase.
         tolerance: residual at which a phase stops.
         precision: of the arithmetic of settles.
+        displacements: settle nudged phases as displacements from the free state, to a tolerance times the nudging: a
+            nudge may then be as small as one likes. Simulators of amplitudes alone, without noise.
         reads: states per sample.
         select: contrast the mean over reads, or the read of lowest energy.
         tangent: nudge by the cost's slope at the free state as a constant force, and not by the cost itself.
@@ -268,6 +270,7 @@ class Learning(BaseModel):
     nudged_steps: Count = 50
     tolerance: NotNegative = 1e-3
     precision: Literal["float32", "float64"] = "float32"
+    displacements: bool = False
     reads: Count = 1
     select: Literal["mean", "best"] = "mean"
     tangent: bool = False

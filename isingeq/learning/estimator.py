@@ -54,6 +54,8 @@ class Estimator:
         reject: reads in which any unit moved further than this between the free and a nudged state, having left its
             basin, are left out of the mean; None keeps all.
         precision: of the arithmetic.
+        displacements: settle nudged phases as displacements from the free state, to a tolerance times the nudging: a
+            nudge may then be as small as one likes. In simulators alone; pools choose as in the free state.
         kolen_pollack: weights there and back share their gradients.
         homeostasis: strength of a penalty on what is not symmetric about forces.
     """
@@ -70,6 +72,7 @@ class Estimator:
     skip_correct: bool = False
     reject: float | None = None
     precision: Precision = "float32"
+    displacements: bool = False
     kolen_pollack: bool = False
     homeostasis: float = 0.0
 
@@ -93,6 +96,17 @@ class Estimator:
             raise ConfigError(
                 f"reject {self.reject} must be > 0, and leaves reads out of a mean over nudged ones: "
                 "set select = mean and an estimator that nudges, or reject = none"
+            )
+
+        small = ("centred", "positive", "negative")
+        if self.displacements and self.nudges and self.method not in small:
+            raise ConfigError(
+                f"displacements are of free states under real nudges, {self.method} has others: "
+                f"set displacements = false, or estimator to one of {', '.join(small)}"
+            )
+        if self.displacements and (self.reads > 1 or self.select == "best"):
+            raise ConfigError(
+                "displacements are from one free state per sample: set reads = 1 and select = mean"
             )
 
     @property

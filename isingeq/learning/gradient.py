@@ -190,6 +190,7 @@ class _Rest:
         states, signs = weighted(e, nudged, coefficients, len(part))
         if e.method in ("positive", "negative"):
             at_rest, rest_signs = weighted(e, free, -coefficients, len(self.labels))
+            at_rest = np.zeros_like(at_rest) if e.displacements else at_rest
             states = np.concatenate([states, at_rest[:, part]])
             signs = np.concatenate([signs, rest_signs[:, part]])
         num_rejected = 0
@@ -205,7 +206,11 @@ class _Rest:
                 self.couplings, self.inputs, self.states, signal, weights, out, self.pool
             )
         else:
-            self.network.contrast(self.couplings, self.inputs, states, signs, out, self.pool)
+            network, around = self.network, {}
+            if e.displacements:
+                assert isinstance(network, Network)
+                around = {"around": self.states}
+            network.contrast(self.couplings, self.inputs, states, signs, out, self.pool, **around)
         return nudged, num_rejected
 
 

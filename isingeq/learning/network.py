@@ -295,7 +295,7 @@ class Network:
 
     def contrast(
         self, couplings: tuple[Coupling, ...], inputs: tuple[Driving, ...], states: Floats, signs: Floats,
-        gradient: Parameters, pool: Pool,
+        gradient: Parameters, pool: Pool, *, around: Floats | None = None,
     ) -> None:  # fmt: skip
         """Write Σ_k signs_k ∂E/∂θ(states_k) into `gradient`, in the neural sign.
 
@@ -311,12 +311,15 @@ class Network:
             signs: weight of each state (k, b, r).
             gradient: written; parameters of the cost are left alone.
             pool: threads.
+            around: states (b, n) that `states` are displacements from, which then are two phases of opposite signs.
         """
         half_way: Floats | None = None
         bilinear = not self.coding.phases and not np.iscomplexobj(states)
         if bilinear and len(states) == 2 and np.array_equal(signs[0], -signs[1]):
             half_way = (states[0] + states[1]).reshape(-1, self.n) / 2
             states, signs = states[:1] - states[1:], signs[:1]
+            if around is not None:
+                half_way += around
         flat, weights = states.reshape(-1, self.n), signs.ravel()
         for name, coupling in zip(self.link_names, couplings, strict=False):
             if half_way is None:

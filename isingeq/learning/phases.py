@@ -111,9 +111,10 @@ def settle_nudged(
             schedule=schedule,
             seed=seed + 1,
             initial=start,
-            tolerance=estimator.tolerance,
+            tolerance=estimator.tolerance * (estimator.nudging if estimator.displacements else 1),
             max_steps=estimator.nudged_steps,
             precision="complex128" if complex_phases else estimator.precision,
+            displacements=estimator.displacements,
         )
     )
     return nudged, coefficients
@@ -122,8 +123,13 @@ def settle_nudged(
 def weighted(
     estimator: Estimator, equilibrium: Equilibrium, coefficients: Floats, samples: int
 ) -> tuple[Floats, Floats]:
-    """Return states (k, b, r, n) of k phases over the same samples, and the weight (k, b, r) of each."""
+    """Return states (k, b, r, n) of k phases over the same samples, and the weight (k, b, r) of each.
+
+    Where displacements were settled, these stand for states.
+    """
     states, weights = equilibrium.states, equilibrium.weights
+    if equilibrium.displacements is not None:
+        states = equilibrium.displacements
     if estimator.select == "best":
         states, weights = chosen(estimator, equilibrium)[:, None], None
     reads = states.shape[1]

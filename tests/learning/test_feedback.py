@@ -7,6 +7,7 @@ import pytest
 from image_nets import Resting, drawn, image_network
 from nets import cosine, gradient
 
+from isingeq.backends.simulator import conjugate, hopfield
 from isingeq.learning.network import Network
 
 
@@ -53,3 +54,39 @@ def test_equilibrium_propagation_goes_with_it():
     found = gradient(soft, Resting(), scaled, x, labels, nudging=1e-6).gradient
     for name in parameters:
         assert cosine(found[name], sure[name]) > 0.99999, name
+
+
+@pytest.mark.parametrize("method", ["positive", "negative", "centred"])
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("opened", [hopfield, conjugate], ids=["hopfield", "conjugate"])
+def test_displacements_keep_it_in_single_precision(method, pooling, opened):
+    """Of a nudge of 1e-9 the states of single precision know nothing, their displacements all that there is to know."""
+    net = image_network(pooling, skips=())
+    parameters, x, labels = drawn(net, batch=19)
+    soft, scaled = weakened(net, parameters, 0.03)
+    backend = opened()
+    sure = gradient(soft, backend, scaled, x, labels, method="recurrent").gradient
+    single = scaled.like(scaled.vector.astype(np.float32))
+    how = {"nudging": 1e-9, "method": method, "tolerance": 1e-6, "precision": "float32"}
+    moved = gradient(soft, backend, single, x.astype(np.float32), labels, displacements=True, **how)
+    lost = gradient(soft, backend, single, x.astype(np.float32), labels, **how)
+    backend.close()
+    for name in parameters:
+        assert cosine(moved.gradient[name], sure[name]) > 0.9999, name
+        size = np.linalg.norm(moved.gradient[name]) / np.linalg.norm(sure[name])
+        assert size == pytest.approx(1, abs=1e-3), name
+    first = lost.gradient[soft.input_name]
+    assert not first.any() or abs(cosine(first, sure[soft.input_name])) < 0.5
+
+
+@pytest.mark.parametrize("method", ["positive", "centred"])
+def test_displacements_of_a_large_nudge_are_those_of_the_states(method):
+    net = image_network("average", skips=())
+    parameters, x, labels = drawn(net)
+    backend = hopfield()
+    how = {"nudging": 0.05, "method": method, "tolerance": 1e-11}
+    plain = gradient(net, backend, parameters, x, labels, **how).gradient
+    moved = gradient(net, backend, parameters, x, labels, displacements=True, **how).gradient
+    backend.close()
+    for name in parameters:
+        np.testing.assert_allclose(moved[name], plain[name], rtol=1e-5, atol=1e-9)
