@@ -135,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--until", type=float, default=0.989)
     parser.add_argument("--recipe", choices=("ours", "laborieux"), default="ours")
-    parser.add_argument("--experiment", default="mnist-conv")
+    parser.add_argument("--experiment", default="mnist-conv-small")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=100, help="updates between evaluations")

@@ -1,7 +1,7 @@
 """From an `Experiment` to the objects that train: data set, network, backend, trainer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,8 @@ def build(
     )
     try:
         estimator = Estimator(**_named(Estimator, learning.model_dump(), method=learning.estimator))
+        if on is not None:  # nothing is nudged there
+            estimator = replace(estimator, displacements=False)
         check_fits(network, opened, estimator)
         pool = Pool(e.threads)
         trainer = Trainer(

@@ -10,7 +10,7 @@ from isingeq.experiments.reading import read_experiment
     ("name", "settings", "expected"),
     [
         ("mnist-windows", ["network.channels=[]", "network.hidden=[529]"], ["kernel", "shared"]),
-        ("mnist-conv", ["network.channels=[]"], ["kernel", "pool"]),
+        ("mnist-conv-small", ["network.channels=[]"], ["kernel", "pool"]),
         ("mnist-dense", ["network.padding=1"], ["padding"]),
         ("mnist-dense", [], []),
         ("mnist-conv", [], []),

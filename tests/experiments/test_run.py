@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from isingeq.errors import CheckpointError, ConfigError
+from isingeq.errors import CapabilityError, CheckpointError, ConfigError
 from isingeq.experiments import plots
 from isingeq.experiments.plots import NAMES
 from isingeq.experiments.reading import amended, validate
@@ -269,6 +269,18 @@ def test_evaluate_repeats_the_accuracy_here_and_elsewhere(blobs, tmp_path):
     assert abs(there["test_accuracy"] - result["test_accuracy"]) <= 0.1
     assert there["provenance"]["backend"] == "hopfield"
     assert there["provenance"]["schedule"]["dt"] == 0.5  # its own, not the one of the run
+
+
+def test_what_was_trained_by_displacements_is_tested_where_there_are_none(blobs, tmp_path):
+    small = {"estimator": "positive", "displacements": True, "nudging": 1e-9, "tolerance": 1e-6}
+    experiment = with_learning(blobs, **small)
+    result = train(experiment, out=tmp_path / "run", plots=False)
+    assert result["test_accuracy"] >= 0.9
+    noisy = amended(experiment, overrides={"machine.backend": "hopfield?state_noise=0.02"})
+    there = evaluate(tmp_path / "run", noisy)
+    assert abs(there["test_accuracy"] - result["test_accuracy"]) <= 0.1
+    with pytest.raises(CapabilityError, match=r"not displacements.*learning\.displacements=false"):
+        train(noisy, out=tmp_path / "noisy")
 
 
 @pytest.mark.parametrize(
