@@ -99,6 +99,9 @@ def _residual(epochs: Sequence[Record], path: Path) -> None:
     if any(record["max_residual"] for record in epochs):
         _line(axes, epochs, "max_residual", "largest of all settles")
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        if high < 10 * low:  # where every epoch ends at the tolerance
+            axes.set_ylim(low / 3, 3 * high)
         right = axes.twinx()
         right.grid(visible=False)
         right.set_ylabel("settles above the tolerance (%)")
