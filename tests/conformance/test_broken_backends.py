@@ -39,6 +39,7 @@ CAUGHT = {
         "terms_add_up",
         "a_nudge_leaves_no_trace",
         "complex_nudging_is_holomorphic",
+        "displacements_keep_their_digits",
     },
     "stale couplings": {
         "fixed_points_are_stationary",
@@ -62,6 +63,7 @@ CAUGHT = {
         "terms_add_up",
         "a_nudge_leaves_no_trace",
         "complex_nudging_is_holomorphic",
+        "displacements_keep_their_digits",
     },
     "ignores terms on phases": {
         "the_residual_is_the_exact_one",
@@ -88,6 +90,7 @@ CAUGHT = {
     "ignores initial": {
         "an_equilibrium_is_at_once_settled",
         "a_valley_is_not_left",
+        "displacements_keep_their_digits",
     },
     "anneals from scratch": {
         "a_cold_start_stays_in_its_well",
@@ -212,6 +215,7 @@ CAUGHT = {
         "terms_add_up",
         "a_nudge_leaves_no_trace",
         "complex_nudging_is_holomorphic",
+        "displacements_keep_their_digits",
     },
     "lies about the residual": {
         "the_residual_is_the_exact_one",
@@ -232,6 +236,7 @@ CAUGHT = {
         "quadratic_nudge_acts_as_a_spring",
         "terms_add_up",
         "a_nudge_leaves_no_trace",
+        "displacements_keep_their_digits",
     },
     "accepts anything": {
         "unknown_units_are_refused",

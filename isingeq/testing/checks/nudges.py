@@ -142,6 +142,8 @@ def check_displacements_keep_their_digits(backend: Backend) -> None:
     c = backend.capabilities
     if not c.displacements or c.claim is not Claim.FIXED_POINT:
         raise NotApplicable("no displacements, or no fixed points claimed")
+    if "amplitude" not in c.units:
+        raise NotApplicable("no amplitudes")
     pairs = replace(c, couplings=c.couplings - {"convolution"})  # whose pool would be a soft one
     problem = instances.make(pairs, "amplitude", rows=3)
     free = backend.settle(SettleRequest(problem, max_steps=5000))
