@@ -237,6 +237,7 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
     if estimator.tangent:
         check_slope(estimator, problem)
     is_complex = np.iscomplexobj(estimator.phases()[0])
+    moved = estimator.displacements and estimator.nudges
     request = SettleRequest(
         problem,
         terms=_clamp(problem)
@@ -244,8 +245,8 @@ def check_fits(network: Model, backend: Backend, estimator: Estimator) -> None:
         else terms_of(estimator.method, problem),
         reads=estimator.reads,
         precision="complex128" if is_complex else estimator.precision,
-        displacements=estimator.displacements and estimator.nudges,
-        initial=_anywhere(problem, estimator) if estimator.displacements else None,
+        displacements=moved,
+        initial=_anywhere(problem, estimator) if moved else None,
     )
     check_request(backend.name, backend.capabilities, request)
 

@@ -21,6 +21,7 @@ from isingeq.kernels.relax import (
     load_terms,
     look_again,
     ready,
+    stop_rested,
     sweep,
 )
 from isingeq.kernels.turn import from_panel
@@ -69,14 +70,7 @@ def _relax_displaced(first, last, motion, free, batch, found, resting, net, p, w
             )
             if motion.tolerance == 0.0:
                 continue
-            for lane in range(LANES):
-                if p.lanes[lane] > 0.0 and p.lanes[2 * LANES + lane] == 0.0:
-                    p.lanes[lane] = 0.0
-                    running -= 1
-                    s = p.samples[lane]
-                    if s >= 0:
-                        found.steps[s] = t
-                        found.residual[s] = p.lanes[LANES + lane]
+            running -= stop_rested(p, found, t)
             if running == 0:
                 break
         from_panel(p.x, found.states, tile)

@@ -296,6 +296,21 @@ def look_again(step, p, net, work, motion, found):  # type: ignore[no-untyped-de
             found.two_cycle[s] = back < 0.05 * found.residual[s]
 
 
+@inline
+def stop_rested(p, found, t):  # type: ignore[no-untyped-def]
+    """Stop the lanes in which nothing moved at step t, and return how many they are."""
+    stopped = 0
+    for lane in range(LANES):
+        if p.lanes[lane] > 0.0 and p.lanes[2 * LANES + lane] == 0.0:
+            p.lanes[lane] = 0.0
+            stopped += 1
+            s = p.samples[lane]
+            if s >= 0:
+                found.steps[s] = t
+                found.residual[s] = p.lanes[LANES + lane]
+    return stopped
+
+
 @outer
 def _relax_tiles(first, last, motion, batch, found, net, p, work, step):  # type: ignore[no-untyped-def]
     """See `relax_tiles`; `step` is the address of a sweep."""
@@ -322,14 +337,7 @@ def _relax_tiles(first, last, motion, batch, found, net, p, work, step):  # type
                 all_moved(work, net)
             if tolerance == 0.0:
                 continue
-            for lane in range(LANES):
-                if p.lanes[lane] > 0.0 and p.lanes[2 * LANES + lane] == 0.0:
-                    p.lanes[lane] = 0.0
-                    running -= 1
-                    s = p.samples[lane]
-                    if s >= 0:
-                        found.steps[s] = t
-                        found.residual[s] = p.lanes[LANES + lane]
+            running -= stop_rested(p, found, t)
             if running == 0:
                 break
         from_panel(p.x, found.states, tile)

@@ -198,7 +198,12 @@ class _Rest:
             kept = stayed(e.reject, free.states[part], nudged)
             num_rejected = kept.size - int(kept.sum())
             signs *= kept * (kept.size / max(1, kept.size - num_rejected))
-        if e.method in ("asymmetric", "vector_field"):
+        if e.displacements:
+            assert isinstance(self.network, Network)
+            self.network.contrast(
+                self.couplings, self.inputs, states, signs, out, self.pool, around=self.states
+            )
+        elif e.method in ("asymmetric", "vector_field"):
             assert isinstance(self.network, RateNetwork)
             signal = np.einsum("kbrn,kbr->bn", states, signs)
             weights = np.ones_like(signal[:, 0])
@@ -206,11 +211,7 @@ class _Rest:
                 self.couplings, self.inputs, self.states, signal, weights, out, self.pool
             )
         else:
-            network, around = self.network, {}
-            if e.displacements:
-                assert isinstance(network, Network)
-                around = {"around": self.states}
-            network.contrast(self.couplings, self.inputs, states, signs, out, self.pool, **around)
+            self.network.contrast(self.couplings, self.inputs, states, signs, out, self.pool)
         return nudged, num_rejected
 
 
