@@ -19,7 +19,7 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Displacement:
-    """A request for displacements as arrays (b, r, n) of one precision.
+    """A request for displacements as arrays (b, r, n) in float64.
 
     Attributes:
         request: with initial states.
